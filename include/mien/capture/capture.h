@@ -1,0 +1,96 @@
+// A capture: the data set on disk. A folder with capture.json that anyone can read; trainers see nothing else.
+// The format is described in docs/capture.md.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mien/geometry/camera.h"
+#include "mien/head/emotion.h"
+#include "mien/head/head_motion.h"
+#include "mien/head/phone.h"
+#include "mien/media/image.h"
+
+namespace mien {
+
+struct CaptureCamera {
+  std::string id;                              // "F", "L30", ...
+  Camera camera;                               // intrinsics; extrinsics unless `moving`
+  bool moving = false;                         // extrinsics per frame, in the sequence's `camera_path`
+  std::array<float, 3> background = {0, 0, 0};  // colour behind the person in the stored images, [0,1] sRGB
+};
+
+// One camera's view of a sequence.
+struct CaptureView {
+  std::string camera;   // CaptureCamera::id
+  std::string images;   // folder of 000000.jpg/.png ..., relative
+  std::string masks;    // folder of 000000.png (8-bit matte); may be empty
+  std::string camera_path;  // JSON list of world_to_camera per frame, relative; only for moving cameras
+};
+
+struct CaptureSequence {
+  std::string id;
+  std::string appearance = "default";
+  EmotionTrack emotion;
+  double fps = 30;
+  int frames = 0;
+  std::string audio;       // WAV, relative; may be empty
+  std::string transcript;  // text
+  std::string phones;      // JSON, relative; may be empty
+  std::string motion;      // safetensors, relative
+  std::string split = "train";  // or "test"
+  std::vector<CaptureView> views;
+};
+
+struct Capture {
+  std::filesystem::path folder;
+  std::string person;
+  std::string head_model;  // safetensors with the person's HeadModel (identity applied), relative
+  std::vector<CaptureCamera> cameras;
+  std::vector<CaptureSequence> sequences;
+
+  // Reads and checks the structure of capture.json (not every file). Throws kNotFound, kBadFile, kUnsupported (newer format).
+  static Capture load(const std::filesystem::path& folder);
+  void save() const;  // writes capture.json atomically
+
+  const CaptureCamera& camera(const std::string& id) const;      // throws kBadArgument, listing those that exist
+  const CaptureSequence& sequence(const std::string& id) const;  // likewise
+  HeadModel load_head_model() const;
+  HeadMotion load_motion(const CaptureSequence& sequence) const;
+  Camera camera_at(const CaptureSequence& sequence, const CaptureView& view, int frame) const;
+};
+
+// One picture with its matte, ready for training.
+struct CaptureFrame {
+  Image8 rgb;    // as stored, over the camera's background
+  Image8 matte;  // 1 channel; 255 everywhere when the capture has no masks
+};
+
+// Everything that is wrong: file, sequence, frame, and the mend, one line each. Reads every file.
+struct CaptureProblem {
+  std::string where;
+  std::string what;
+  std::string mend;
+};
+std::vector<CaptureProblem> check_capture(const std::filesystem::path& folder);
+
+// Frames in memory, bounded by bytes; JPEG/PNG content is kept compressed when the decoded pictures do not fit.
+// Thread-safe.
+class FrameCache {
+ public:
+  FrameCache(const Capture& capture, std::size_t max_bytes);
+  ~FrameCache();
+  FrameCache(const FrameCache&) = delete;
+  FrameCache& operator=(const FrameCache&) = delete;
+  std::shared_ptr<const CaptureFrame> get(const CaptureSequence& sequence, const CaptureView& view, int frame);
+  std::size_t bytes_used() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace mien
