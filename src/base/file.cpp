@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "mien/base/error.h"
+#include "mien/base/interrupt.h"
 
 namespace fs = std::filesystem;
 
@@ -15,7 +16,8 @@ namespace mien {
 namespace {
 
 [[noreturn]] void throw_io(const fs::path& path, const char* verb, int code) {
-  const char* mend = code == ENOSPC   ? "the disk is full: free some space and try again"
+  const char* mend = code == ENOSPC || code == EFBIG || code == EDQUOT
+                         ? "the disk is full: free some space and try again"
                      : code == EACCES ? "check the permissions of the folder"
                                       : "check that the folder exists and can be written to";
   throw Error(ErrorCode::kIo, fmt::format("{}: cannot {} ({})", path.string(), verb, std::strerror(code)), mend);
@@ -26,14 +28,20 @@ namespace {
 AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
   temporary_ = path_;
   temporary_ += fmt::format(".part{}", ::getpid());
+  watch_temporary(temporary_);
   file_ = std::fopen(temporary_.c_str(), "wb");
-  if (file_ == nullptr) throw_io(path_, "write", errno);
+  if (file_ == nullptr) {
+    const int code = errno;
+    unwatch_temporary(temporary_);
+    throw_io(path_, "write", code);
+  }
 }
 
 AtomicFile::~AtomicFile() {
   if (file_ != nullptr) std::fclose(file_);
   std::error_code ignored;
   if (!committed_) fs::remove(temporary_, ignored);
+  unwatch_temporary(temporary_);
 }
 
 void AtomicFile::write(const void* data, std::size_t bytes) {
@@ -64,7 +72,8 @@ std::vector<std::uint8_t> read_file(const fs::path& path, std::size_t max_bytes)
     throw Error(ErrorCode::kNotFound, fmt::format("{}: no such file", path.string()), "check the path");
   }
   if (fs::is_directory(status)) {
-    throw Error(ErrorCode::kBadFile, fmt::format("{}: is a folder, not a file", path.string()), "name a file inside it");
+    throw Error(ErrorCode::kBadFile, fmt::format("{}: is a folder, not a file", path.string()),
+                "name a file inside it");
   }
   std::FILE* file = std::fopen(path.c_str(), "rb");
   if (file == nullptr) throw_io(path, "read", errno);
@@ -74,7 +83,8 @@ std::vector<std::uint8_t> read_file(const fs::path& path, std::size_t max_bytes)
   while ((got = std::fread(chunk, 1, sizeof chunk, file)) > 0) {
     if (content.size() + got > max_bytes) {
       std::fclose(file);
-      throw Error(ErrorCode::kBadFile, fmt::format("{}: is larger than the {} bytes allowed here", path.string(), max_bytes));
+      throw Error(ErrorCode::kBadFile,
+                  fmt::format("{}: is larger than the {} bytes allowed here", path.string(), max_bytes));
     }
     content.insert(content.end(), chunk, chunk + got);
   }

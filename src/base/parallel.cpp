@@ -10,6 +10,8 @@ int set_thread_count(int threads) {
   return chosen;
 }
 
-int thread_count() { return omp_get_max_threads(); }
+int thread_count() {
+  return omp_get_max_threads();
+}
 
 }  // namespace mien

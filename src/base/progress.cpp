@@ -7,10 +7,14 @@
 #include <cstdio>
 #include <utility>
 
+#include "mien/base/interrupt.h"
+
 namespace mien {
 namespace {
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 }  // namespace
 
@@ -18,6 +22,7 @@ ProgressBar::ProgressBar(std::string title, bool quiet)
     : title_(std::move(title)), quiet_(quiet), terminal_(isatty(STDERR_FILENO) != 0), start_(now()) {}
 
 bool ProgressBar::operator()(std::int64_t done, std::int64_t total, const std::string& note) {
+  if (interrupted()) return false;
   const double time = now();
   if (quiet_ || time - start_ < 2.0 || time - last_ < (terminal_ ? 0.1 : 10.0)) return true;
   last_ = time;
@@ -27,8 +32,8 @@ bool ProgressBar::operator()(std::int64_t done, std::int64_t total, const std::s
   if (total > 0) {
     const double left = rate > 0 ? static_cast<double>(total - done) / rate : 0;
     const int filled = static_cast<int>(20 * done / total);
-    line = fmt::format("{} [{:#<{}}{:.<{}}] {}/{}  {:.1f}/s  {} left  {}", title_, "", filled, "", 20 - filled, done, total,
-                       rate, format_duration(left), note);
+    line = fmt::format("{} [{:#<{}}{:.<{}}] {}/{}  {:.1f}/s  {} left  {}", title_, "", filled, "", 20 - filled, done,
+                       total, rate, format_duration(left), note);
   } else {  // a stream of unknown length
     line = fmt::format("{} {}  {:.1f}/s  {}", title_, done, rate, note);
   }

@@ -46,18 +46,27 @@ T load(const std::uint8_t* at) {
 template <typename Out>
 Out element(const TensorView& view, std::int64_t i) {
   switch (view.dtype) {
-    case DType::kU8: return static_cast<Out>(view.data[i]);
-    case DType::kI16: return static_cast<Out>(load<std::int16_t>(view.data + 2 * i));
-    case DType::kI32: return static_cast<Out>(load<std::int32_t>(view.data + 4 * i));
-    case DType::kI64: return static_cast<Out>(load<std::int64_t>(view.data + 8 * i));
-    case DType::kF16: return static_cast<Out>(half_to_float(load<std::uint16_t>(view.data + 2 * i)));
-    case DType::kF32: return static_cast<Out>(load<float>(view.data + 4 * i));
-    case DType::kF64: return static_cast<Out>(load<double>(view.data + 8 * i));
+    case DType::kU8:
+      return static_cast<Out>(view.data[i]);
+    case DType::kI16:
+      return static_cast<Out>(load<std::int16_t>(view.data + 2 * i));
+    case DType::kI32:
+      return static_cast<Out>(load<std::int32_t>(view.data + 4 * i));
+    case DType::kI64:
+      return static_cast<Out>(load<std::int64_t>(view.data + 8 * i));
+    case DType::kF16:
+      return static_cast<Out>(half_to_float(load<std::uint16_t>(view.data + 2 * i)));
+    case DType::kF32:
+      return static_cast<Out>(load<float>(view.data + 4 * i));
+    case DType::kF64:
+      return static_cast<Out>(load<double>(view.data + 8 * i));
   }
   return Out{};
 }
 
-std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 }  // namespace
 
@@ -68,7 +77,9 @@ const char* dtype_name(DType dtype) {
   return std::find_if(std::begin(kDTypes), std::end(kDTypes), [&](const auto& d) { return d.dtype == dtype; })->name;
 }
 
-std::int64_t TensorView::count() const { return static_cast<std::int64_t>(bytes / dtype_size(dtype)); }
+std::int64_t TensorView::count() const {
+  return static_cast<std::int64_t>(bytes / dtype_size(dtype));
+}
 
 struct SafetensorsFile::Impl {
   fs::path path;
@@ -141,7 +152,8 @@ void SafetensorsFile::Impl::parse_tensor(const std::string& name, const Json& en
     bad("incomplete header entry");
   }
   const auto type_name = entry["dtype"].get<std::string>();
-  const auto* type = std::find_if(std::begin(kDTypes), std::end(kDTypes), [&](const auto& d) { return type_name == d.name; });
+  const auto* type =
+      std::find_if(std::begin(kDTypes), std::end(kDTypes), [&](const auto& d) { return type_name == d.name; });
   if (type == std::end(kDTypes)) bad(fmt::format("unknown element type {}", type_name));
   const std::uint64_t available = size - data_begin;
   TensorView view;
@@ -168,9 +180,15 @@ void SafetensorsFile::Impl::parse_tensor(const std::string& name, const Json& en
   tensors[name] = std::move(view);
 }
 
-const fs::path& SafetensorsFile::path() const { return impl_->path; }
-const std::map<std::string, std::string>& SafetensorsFile::metadata() const { return impl_->metadata; }
-bool SafetensorsFile::contains(const std::string& name) const { return impl_->tensors.count(name) != 0; }
+const fs::path& SafetensorsFile::path() const {
+  return impl_->path;
+}
+const std::map<std::string, std::string>& SafetensorsFile::metadata() const {
+  return impl_->metadata;
+}
+bool SafetensorsFile::contains(const std::string& name) const {
+  return impl_->tensors.count(name) != 0;
+}
 
 std::vector<std::string> SafetensorsFile::names() const {
   std::vector<std::string> names;
@@ -191,7 +209,8 @@ TensorView checked(const SafetensorsFile& file, const std::string& name, const s
   bool match = view.shape.size() == shape.size();
   for (std::size_t i = 0; match && i < shape.size(); ++i) match = shape[i] == -1 || shape[i] == view.shape[i];
   if (!match) {
-    damaged(file.path(), fmt::format("tensor \"{}\" has shape {}, wanted {}", name, shape_text(view.shape), shape_text(shape)));
+    damaged(file.path(),
+            fmt::format("tensor \"{}\" has shape {}, wanted {}", name, shape_text(view.shape), shape_text(shape)));
   }
   return view;
 }
@@ -230,13 +249,16 @@ std::vector<std::uint8_t> SafetensorsFile::bytes(const std::string& name) const 
   return {view.data, view.data + view.bytes};
 }
 
-void SafetensorsWriter::metadata(const std::string& key, const std::string& value) { metadata_[key] = value; }
+void SafetensorsWriter::metadata(const std::string& key, const std::string& value) {
+  metadata_[key] = value;
+}
 
 void SafetensorsWriter::add_entry(const std::string& name, DType dtype, std::vector<std::int64_t> shape,
                                   std::vector<std::uint8_t> bytes) {
   std::size_t count = 1;
   for (const std::int64_t n : shape) count *= static_cast<std::size_t>(n);
-  MIEN_CHECK(count * dtype_size(dtype) == bytes.size(), "tensor {} shape {} bytes {}", name, shape_text(shape), bytes.size());
+  MIEN_CHECK(count * dtype_size(dtype) == bytes.size(), "tensor {} shape {} bytes {}", name, shape_text(shape),
+             bytes.size());
   entries_[name] = Entry{dtype, std::move(shape), std::move(bytes)};
 }
 
@@ -245,7 +267,8 @@ void SafetensorsWriter::add(const std::string& name, std::vector<std::int64_t> s
   add_entry(name, DType::kF32, std::move(shape), {at, at + values.size_bytes()});
 }
 
-void SafetensorsWriter::add_half(const std::string& name, std::vector<std::int64_t> shape, std::span<const float> values) {
+void SafetensorsWriter::add_half(const std::string& name, std::vector<std::int64_t> shape,
+                                 std::span<const float> values) {
   std::vector<std::uint8_t> bytes(values.size() * 2);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::uint16_t half = float_to_half(values[i]);
@@ -254,7 +277,8 @@ void SafetensorsWriter::add_half(const std::string& name, std::vector<std::int64
   add_entry(name, DType::kF16, std::move(shape), std::move(bytes));
 }
 
-void SafetensorsWriter::add(const std::string& name, std::vector<std::int64_t> shape, std::span<const std::int32_t> values) {
+void SafetensorsWriter::add(const std::string& name, std::vector<std::int64_t> shape,
+                            std::span<const std::int32_t> values) {
   const auto* at = reinterpret_cast<const std::uint8_t*>(values.data());
   add_entry(name, DType::kI32, std::move(shape), {at, at + values.size_bytes()});
 }
@@ -309,7 +333,8 @@ std::uint16_t float_to_half(float value) {
   if (magnitude >= 0x477ff000u) return sign | 0x7c00u;  // rounds to infinity
   if (magnitude < 0x38800000u) {                        // subnormal: the rounding is that of the float addition
     const float shifted = std::bit_cast<float>(magnitude) + 0.5f;
-    return sign | static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(shifted) - std::bit_cast<std::uint32_t>(0.5f));
+    return sign |
+           static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(shifted) - std::bit_cast<std::uint32_t>(0.5f));
   }
   const std::uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1u);  // to nearest, ties to even
   return sign | static_cast<std::uint16_t>((rounded - 0x38000000u) >> 13);

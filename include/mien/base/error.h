@@ -17,6 +17,7 @@ enum class ErrorCode {
   kUnsupported,     // well-formed, but a version or kind this build cannot handle
   kIo,              // the operating system refused: permissions, disk full, broken pipe
   kMissingFeature,  // this build lacks an optional part (FFmpeg, flite, CUDA)
+  kInterrupted,     // the user asked to stop (Ctrl-C)
   kInternal,        // a broken invariant: a defect of Mien
 };
 
@@ -24,7 +25,10 @@ enum class ErrorCode {
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message, const std::string& mend = "")
-      : std::runtime_error(mend.empty() ? message : message + "; " + mend), code_(code), message_(message), mend_(mend) {}
+      : std::runtime_error(mend.empty() ? message : message + "; " + mend),
+        code_(code),
+        message_(message),
+        mend_(mend) {}
   ErrorCode code() const { return code_; }
   const std::string& message() const { return message_; }
   const std::string& mend() const { return mend_; }
@@ -36,7 +40,7 @@ class Error : public std::runtime_error {
 };
 
 // Process exit status for an error: 2 for bad arguments, 3 for bad or missing input, 4 for I/O, 5 for missing features,
-// 70 for internal errors.
+// 130 after an interrupt, 70 for internal errors.
 int exit_status(ErrorCode code);
 
 // Internal invariants. The message names the values; `cond` is evaluated in every build.
@@ -44,7 +48,7 @@ int exit_status(ErrorCode code);
 
 }  // namespace mien
 
-#define MIEN_CHECK(cond, ...)                                                           \
-  do {                                                                                  \
+#define MIEN_CHECK(cond, ...)                                                               \
+  do {                                                                                      \
     if (!(cond)) ::mien::check_failed(#cond, __FILE__, __LINE__, fmt::format(__VA_ARGS__)); \
   } while (false)

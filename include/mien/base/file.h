@@ -10,8 +10,8 @@
 
 namespace mien {
 
-// Writes to a temporary name beside `path`; commit() flushes to disk and renames. Without commit() the destructor removes
-// the temporary file, so a failure leaves nothing half-written and the old file untouched. Not thread-safe.
+// Writes to a temporary name beside `path`; commit() flushes to disk and renames. Without commit() the destructor
+// removes the temporary file, so a failure leaves nothing half-written and the old file untouched. Not thread-safe.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);

@@ -7,8 +7,8 @@
 
 namespace mien {
 
-// Sets the size of the pool; 0 means all cores the process may use. Returns the size chosen. LibTorch is told separately
-// by the program (its headers stay out of this room).
+// Sets the size of the pool; 0 means all cores the process may use. Returns the size chosen. LibTorch is told
+// separately by the program (its headers stay out of this room).
 int set_thread_count(int threads);
 int thread_count();
 

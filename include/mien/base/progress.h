@@ -1,4 +1,5 @@
-// Progress of anything longer than two seconds: a bar with rate and time left on a terminal, a line now and then in a log.
+// Progress of anything longer than two seconds: a bar with rate and time left on a terminal, a line now and then in a
+// log.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Seeded random numbers: the same seed gives the same numbers on every platform (std:: distributions do not promise it).
+// Seeded random numbers: the same seed gives the same numbers on every platform (std:: distributions do not promise
+// it).
 #pragma once
 
 #include <cmath>
@@ -21,8 +22,8 @@ class Random {
     const auto rot = static_cast<std::uint32_t>(old >> 59u);
     return (xorshifted >> rot) | (xorshifted << ((32u - rot) & 31u));
   }
-  float uniform() { return static_cast<float>(next() >> 8) * 0x1p-24f; }                 // [0, 1)
-  float uniform(float low, float high) { return low + (high - low) * uniform(); }        // [low, high)
+  float uniform() { return static_cast<float>(next() >> 8) * 0x1p-24f; }           // [0, 1)
+  float uniform(float low, float high) { return low + (high - low) * uniform(); }  // [low, high)
   std::uint32_t below(std::uint32_t n) { return static_cast<std::uint32_t>((std::uint64_t{next()} * n) >> 32); }
   float normal() {  // mean 0, deviation 1 (Box and Muller 1958)
     const float u = 1.0f - uniform();

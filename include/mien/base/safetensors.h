@@ -64,7 +64,8 @@ class SafetensorsWriter {
     std::vector<std::int64_t> shape;
     std::vector<std::uint8_t> bytes;
   };
-  void add_entry(const std::string& name, DType dtype, std::vector<std::int64_t> shape, std::vector<std::uint8_t> bytes);
+  void add_entry(const std::string& name, DType dtype, std::vector<std::int64_t> shape,
+                 std::vector<std::uint8_t> bytes);
   std::map<std::string, std::string> metadata_;
   std::map<std::string, Entry> entries_;
 };
