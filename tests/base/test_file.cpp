@@ -1,11 +1,10 @@
-#include "mien/base/file.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <fstream>
 
 #include "mien/base/error.h"
+#include "mien/base/file.h"
 #include "mien/base/json.h"
 
 namespace mien {

@@ -1,5 +1,3 @@
-#include "mien/base/safetensors.h"
-
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -10,6 +8,7 @@
 
 #include "mien/base/error.h"
 #include "mien/base/file.h"
+#include "mien/base/safetensors.h"
 
 namespace mien {
 namespace {
@@ -74,9 +73,9 @@ TEST_F(Safetensors, HalfConversionIsExactBothWays) {
       ASSERT_EQ(float_to_half(value), half) << "half " << h;
     }
   }
-  EXPECT_EQ(float_to_half(1.0f + 0x1p-11f), float_to_half(1.0f));               // a tie goes to even
-  EXPECT_EQ(float_to_half(1.0f + 3 * 0x1p-11f), float_to_half(1.0f) + 2);       // and the other way
-  EXPECT_EQ(float_to_half(1e9f), 0x7c00);                                       // infinity
+  EXPECT_EQ(float_to_half(1.0f + 0x1p-11f), float_to_half(1.0f));          // a tie goes to even
+  EXPECT_EQ(float_to_half(1.0f + 3 * 0x1p-11f), float_to_half(1.0f) + 2);  // and the other way
+  EXPECT_EQ(float_to_half(1e9f), 0x7c00);                                  // infinity
 }
 
 TEST_F(Safetensors, HostileFilesAreRefused) {
@@ -94,10 +93,13 @@ TEST_F(Safetensors, HostileFilesAreRefused) {
   EXPECT_NE(message(file_with(R"({"a":{"dtype":"Q4","shape":[2],"data_offsets":[0,8]}})", 8)).find("element type"),
             std::string::npos);
   EXPECT_NE(message(file_with(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},
-                                  "b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", 12)).find("overlap"),
+                                  "b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+                              12))
+                .find("overlap"),
             std::string::npos);
-  EXPECT_NE(message(file_with(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8)).find("8 bytes for shape"),
-            std::string::npos);
+  EXPECT_NE(
+      message(file_with(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8)).find("8 bytes for shape"),
+      std::string::npos);
   std::ofstream(folder_ / "hostile.safetensors") << "abc";
   EXPECT_NE(message(folder_ / "hostile.safetensors").find("3 bytes long"), std::string::npos);
   EXPECT_THROW(SafetensorsFile::open(folder_ / "absent"), Error);
