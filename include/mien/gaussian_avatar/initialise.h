@@ -1,0 +1,32 @@
+// First Gaussians of an avatar: on the head model's surface, and inside the visual hull where the model has none (hair,
+// clothing), coloured from the pictures of one canonical moment.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "mien/gaussian_avatar/gaussian_avatar.h"
+#include "mien/media/image.h"
+
+namespace mien {
+
+// One picture of the canonical moment.
+struct CanonicalView {
+  Camera camera;
+  ImageF rgb;    // foreground premultiplied by the matte (over black)
+  ImageF matte;  // 1 channel, [0,1]
+};
+
+struct InitialiseOptions {
+  int surface_count = 22000;  // Gaussians on the head model's own surface; the face gets the densest share
+  int volume_count = 10000;   // Gaussians off the surface, in the visual hull
+  float hull_reach = 0.16f;   // metres from the surface that hair and clothing may reach
+  std::uint64_t seed = 1;
+};
+
+// `frame` is the motion at the canonical moment (its vertices are undone, so that the Gaussians are canonical).
+// Throws kBadArgument without views.
+GaussianAvatar initialise_avatar(const HeadModel& head, const MotionFrame& frame,
+                                 const std::vector<CanonicalView>& views, const InitialiseOptions& options);
+
+}  // namespace mien

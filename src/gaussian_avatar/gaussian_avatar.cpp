@@ -1,0 +1,59 @@
+#include "mien/gaussian_avatar/gaussian_avatar.h"
+
+#include <cmath>
+
+#include "mien/base/error.h"
+#include "mien/base/parallel.h"
+
+namespace mien {
+
+void deform_gaussians(const GaussianAvatar& avatar, const SurfaceFrames& frames, std::vector<float>& means,
+                      std::vector<float>& deformation) {
+  const int count = avatar.gaussians.count();
+  MIEN_CHECK(static_cast<int>(avatar.anchors.size()) == count, "anchors {} gaussians {}", avatar.anchors.size(), count);
+  means.resize(static_cast<std::size_t>(count) * 3);
+  deformation.resize(static_cast<std::size_t>(count) * 9);
+  const auto& posed = frames.vertices();
+  const auto& canonical = frames.canonical();
+  const auto& vertex_deformation = frames.deformation();
+  parallel_for(count, 1024, [&](std::int64_t i) {
+    const GaussianAnchor& anchor = avatar.anchors[i];
+    const Vec3 mean = Eigen::Map<const Vec3>(&avatar.gaussians.means[i * 3]);
+    Vec3 position = Vec3::Zero();
+    Mat3 blended = Mat3::Zero();
+    for (int k = 0; k < kAnchorCount; ++k) {
+      const float w = anchor.weight[k];
+      if (w == 0) continue;
+      const int v = anchor.vertex[k];
+      blended += w * vertex_deformation[v];
+      position += w * (posed[v] + vertex_deformation[v] * (mean - canonical[v]));
+    }
+    Eigen::Map<Vec3>(&means[i * 3]) = position;
+    Eigen::Map<Eigen::Matrix<float, 3, 3, Eigen::RowMajor>>(&deformation[i * 9]) = blended;
+  });
+}
+
+GaussianRenderer::GaussianRenderer(const GaussianAvatar& avatar) : avatar_(&avatar), frames_(avatar.head) {
+  const Gaussians& g = avatar.gaussians;
+  scales_.resize(g.log_scales.size());
+  opacities_.resize(g.opacity_logits.size());
+  for (std::size_t i = 0; i < scales_.size(); ++i) scales_[i] = std::exp(g.log_scales[i]);
+  for (std::size_t i = 0; i < opacities_.size(); ++i) opacities_[i] = 1.0f / (1.0f + std::exp(-g.opacity_logits[i]));
+}
+
+void GaussianRenderer::render(const MotionFrame& frame, const Camera& camera, const SplatOptions& options, float* rgb,
+                              float* alpha) {
+  frames_.update(frame);
+  deform_gaussians(*avatar_, frames_, means_, deformation_);
+  SplatInput input;
+  input.count = avatar_->gaussians.count();
+  input.means = means_.data();
+  input.quats = avatar_->gaussians.quats.data();
+  input.scales = scales_.data();
+  input.opacities = opacities_.data();
+  input.sh = avatar_->gaussians.sh.data();
+  input.deformation = deformation_.data();
+  rasterizer_.forward(input, camera, options, rgb, alpha, false);
+}
+
+}  // namespace mien

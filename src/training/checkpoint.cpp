@@ -1,0 +1,92 @@
+#include "checkpoint.h"
+
+#include "mien/base/error.h"
+#include "mien/base/safetensors.h"
+
+namespace mien {
+namespace {
+
+struct ArrayName {
+  const char* name;
+  std::vector<float> Gaussians::*member;
+  std::int64_t width;
+};
+constexpr ArrayName kArrays[] = {{"means", &Gaussians::means, 3},
+                                 {"quats", &Gaussians::quats, 4},
+                                 {"log_scales", &Gaussians::log_scales, 3},
+                                 {"opacity_logits", &Gaussians::opacity_logits, 1},
+                                 {"sh", &Gaussians::sh, kShCoefficients * 3}};
+
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& path, const GaussianAvatar& avatar,
+                     const std::vector<GaussianOptimiser::Group>& groups, int step, std::uint64_t fingerprint) {
+  SafetensorsWriter writer;
+  writer.metadata("format", "mien-gaussian-checkpoint-1");
+  writer.metadata("step", std::to_string(step));
+  writer.metadata("fingerprint", std::to_string(fingerprint));
+  const std::int64_t n = avatar.gaussians.count();
+  for (const ArrayName& array : kArrays) writer.add(array.name, {n, array.width}, avatar.gaussians.*array.member);
+  std::vector<std::int32_t> vertex;
+  std::vector<float> weight;
+  for (const GaussianAnchor& anchor : avatar.anchors) {
+    vertex.insert(vertex.end(), anchor.vertex.begin(), anchor.vertex.end());
+    weight.insert(weight.end(), anchor.weight.begin(), anchor.weight.end());
+  }
+  writer.add("anchor.vertex", {n, kAnchorCount}, vertex);
+  writer.add("anchor.weight", {n, kAnchorCount}, weight);
+  for (const auto& group : groups) {
+    if (group.state.first.empty()) continue;  // not stepped yet
+    const auto count = static_cast<std::int64_t>(group.state.first.size());
+    writer.add(std::string("adam.first.") + group.name, {count}, group.state.first);
+    writer.add(std::string("adam.second.") + group.name, {count}, group.state.second);
+    writer.metadata(std::string("adam.steps.") + group.name, std::to_string(group.state.steps));
+  }
+  writer.write(path);
+}
+
+int load_checkpoint(const std::filesystem::path& path, GaussianAvatar& avatar, std::uint64_t fingerprint) {
+  if (!std::filesystem::exists(path)) return 0;
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  const auto& metadata = file.metadata();
+  const auto field = [&](const char* key) {
+    const auto found = metadata.find(key);
+    return found == metadata.end() ? std::string() : found->second;
+  };
+  if (field("format") != "mien-gaussian-checkpoint-1") {
+    throw Error(ErrorCode::kBadFile, path.string() + ": not a checkpoint of a Gaussian avatar",
+                "remove it to start anew");
+  }
+  if (field("fingerprint") != std::to_string(fingerprint)) {
+    throw Error(ErrorCode::kBadFile, path.string() + ": belongs to another capture or other options",
+                "remove it to start anew, or give the options it was made with");
+  }
+  const std::int64_t n = file.view("means").shape.at(0);
+  for (const ArrayName& array : kArrays) avatar.gaussians.*array.member = file.floats(array.name, {n, array.width});
+  const auto vertex = file.ints("anchor.vertex", {n, kAnchorCount});
+  const auto weight = file.floats("anchor.weight", {n, kAnchorCount});
+  avatar.anchors.resize(static_cast<std::size_t>(n));
+  for (std::int64_t i = 0; i < n * kAnchorCount; ++i) {
+    if (vertex[i] < 0 || vertex[i] >= avatar.head.vertex_count()) {
+      throw Error(ErrorCode::kBadFile,
+                  fmt::format("{}: anchor on vertex {} of {}", path.string(), vertex[i], avatar.head.vertex_count()));
+    }
+    avatar.anchors[i / kAnchorCount].vertex[i % kAnchorCount] = vertex[i];
+    avatar.anchors[i / kAnchorCount].weight[i % kAnchorCount] = weight[i];
+  }
+  return std::stoi(field("step"));
+}
+
+void load_optimiser_state(const std::filesystem::path& path, std::vector<GaussianOptimiser::Group>& groups) {
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  for (auto& group : groups) {
+    const std::string first = std::string("adam.first.") + group.name;
+    if (!file.contains(first)) continue;
+    const auto count = static_cast<std::int64_t>(group.parameters->size());
+    group.state.first = file.floats(first, {count});
+    group.state.second = file.floats(std::string("adam.second.") + group.name, {count});
+    group.state.steps = std::stoll(file.metadata().at(std::string("adam.steps.") + group.name));
+  }
+}
+
+}  // namespace mien

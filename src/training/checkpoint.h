@@ -1,0 +1,19 @@
+// Checkpoints of the Gaussian trainer: everything that resuming needs, written atomically.
+#pragma once
+
+#include <filesystem>
+
+#include "gaussian_step.h"
+
+namespace mien {
+
+void save_checkpoint(const std::filesystem::path& path, const GaussianAvatar& avatar,
+                     const std::vector<GaussianOptimiser::Group>& groups, int step, std::uint64_t fingerprint);
+
+// Returns the step to go on from; 0 and nothing changed when `path` does not exist. Throws kBadFile when it is damaged
+// or belongs to another capture or other options (`fingerprint`).
+int load_checkpoint(const std::filesystem::path& path, GaussianAvatar& avatar, std::uint64_t fingerprint);
+// The second half, after the optimiser was built on the loaded avatar.
+void load_optimiser_state(const std::filesystem::path& path, std::vector<GaussianOptimiser::Group>& groups);
+
+}  // namespace mien

@@ -1,0 +1,58 @@
+// One optimisation step of a Gaussian avatar: draw, compare, carry the gradient back to the canonical parameters, step.
+#pragma once
+
+#include <vector>
+
+#include "mien/gaussian_avatar/gaussian_avatar.h"
+#include "mien/training/adam.h"
+#include "mien/training/gaussian_trainer.h"
+#include "mien/training/image_loss.h"
+#include "training_samples.h"
+
+namespace mien {
+
+struct StepRates {
+  float means, quats, scales, opacity, sh_base, sh_rest;
+};
+
+class GaussianOptimiser {
+ public:
+  GaussianOptimiser(GaussianAvatar& avatar, const GaussianTrainOptions& options);
+
+  // `background` is composited under both pictures. Returns the loss. Throws kInternal on NaN, naming the tensor.
+  ImageLossValue step(const TrainingSample& sample, const float background[3], int sh_degree, const StepRates& rates);
+  // The last picture drawn, [H,W,3].
+  const std::vector<float>& picture() const { return rgb_; }
+
+  struct Group {
+    const char* name;
+    std::vector<float>* parameters;
+    std::vector<float> gradients;
+    AdamState state;
+  };
+  // means, quats, log_scales, opacity_logits, sh_base [N,3], sh_rest [N,15,3]
+  std::vector<Group>& groups() { return groups_; }
+  // Writes the working arrays back into the avatar.
+  void store();
+  // Takes the avatar's (changed) Gaussians into the working arrays.
+  void fetch();
+
+ private:
+  void draw(const TrainingSample& sample, const float background[3], int sh_degree);
+  void chain_gradients();
+  void limit_sizes();
+  void check_finite() const;
+
+  GaussianAvatar& avatar_;
+  const GaussianTrainOptions& options_;
+  SurfaceFrames frames_;
+  SplatRasterizer rasterizer_;
+  ImageLoss loss_;
+  std::vector<Group> groups_;
+  std::vector<float> sh_base_, sh_rest_;                         // the two learning rates' parts of sh
+  std::vector<float> means_, deformation_, scales_, opacities_;  // posed and activated
+  std::vector<float> d_means_, d_scales_, d_opacities_, d_sh_;
+  std::vector<float> rgb_, alpha_, target_, d_rgb_, d_alpha_;
+};
+
+}  // namespace mien

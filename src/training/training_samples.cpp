@@ -1,0 +1,60 @@
+#include "training_samples.h"
+
+#include <algorithm>
+
+#include "mien/base/error.h"
+
+namespace mien {
+
+SampleReader::SampleReader(const Capture& capture, const std::string& split, std::size_t cache_bytes)
+    : capture_(&capture), cache_(std::make_unique<FrameCache>(capture, cache_bytes)) {
+  for (std::size_t s = 0; s < capture.sequences.size(); ++s) {
+    const CaptureSequence& sequence = capture.sequences[s];
+    if (sequence.split != split || sequence.motion.empty()) continue;
+    HeadMotion motion = capture.load_motion(sequence);
+    const int frames = std::min(sequence.frames, motion.frame_count());
+    for (int v = 0; v < static_cast<int>(sequence.views.size()); ++v) {
+      for (int f = 0; f < frames; ++f) keys_.push_back({static_cast<int>(s), v, f});
+    }
+    motions_.emplace(static_cast<int>(s), std::move(motion));
+  }
+  if (keys_.empty()) {
+    throw Error(ErrorCode::kBadArgument,
+                fmt::format("{}: no \"{}\" sequence with motion and views", capture.folder.string(), split),
+                "check the capture with: mien capture check");
+  }
+}
+
+const MotionFrame& SampleReader::motion(const SampleKey& key) const {
+  return motions_.at(key.sequence).frames[key.frame];
+}
+
+TrainingSample SampleReader::read(const SampleKey& key) const {
+  const CaptureSequence& sequence = capture_->sequences[key.sequence];
+  const CaptureView& view = sequence.views[key.view];
+  const auto frame = cache_->get(sequence, view, key.frame);
+  TrainingSample sample;
+  sample.key = key;
+  sample.camera = capture_->camera_at(sequence, view, key.frame);
+  sample.motion = &motion(key);
+  const auto& background = capture_->camera(view.camera).background;
+  const std::size_t pixels = static_cast<std::size_t>(frame->rgb.width) * frame->rgb.height;
+  sample.rgb.resize(pixels * 3);
+  sample.matte.resize(pixels);
+  for (std::size_t i = 0; i < pixels; ++i) {
+    const float alpha = static_cast<float>(frame->matte.pixels[i]) / 255.0f;
+    sample.matte[i] = alpha;
+    for (int c = 0; c < 3; ++c) {
+      // The known background is taken out again; noise of the compression must not become light outside the person.
+      const float stored = static_cast<float>(frame->rgb.pixels[i * 3 + c]) / 255.0f;
+      sample.rgb[i * 3 + c] = alpha == 0 ? 0.0f : std::max(0.0f, stored - (1 - alpha) * background[c]);
+    }
+  }
+  return sample;
+}
+
+std::future<TrainingSample> SampleReader::read_ahead(SampleKey key) const {
+  return std::async(std::launch::async, [this, key] { return read(key); });
+}
+
+}  // namespace mien

@@ -1,0 +1,46 @@
+// Which picture to train on next, read ahead on a thread of its own.
+#pragma once
+
+#include <future>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "mien/capture/capture.h"
+
+namespace mien {
+
+struct SampleKey {
+  int sequence = 0;  // index into Capture::sequences
+  int view = 0;      // index into CaptureSequence::views
+  int frame = 0;
+};
+
+// A picture as the loss wants it.
+struct TrainingSample {
+  SampleKey key;
+  Camera camera;
+  const MotionFrame* motion = nullptr;  // owned by the SampleReader
+  std::vector<float> rgb;               // [H,W,3] foreground premultiplied by the matte
+  std::vector<float> matte;             // [H,W]
+};
+
+class SampleReader {
+ public:
+  // Uses the sequences whose split is `split` and that have motion. Throws kBadArgument when there are none.
+  SampleReader(const Capture& capture, const std::string& split, std::size_t cache_bytes);
+
+  const std::vector<SampleKey>& keys() const { return keys_; }
+  const MotionFrame& motion(const SampleKey& key) const;
+  TrainingSample read(const SampleKey& key) const;  // thread-safe
+  std::future<TrainingSample> read_ahead(SampleKey key) const;
+  const Capture& capture() const { return *capture_; }
+
+ private:
+  const Capture* capture_;
+  std::map<int, HeadMotion> motions_;
+  std::vector<SampleKey> keys_;
+  std::unique_ptr<FrameCache> cache_;
+};
+
+}  // namespace mien
