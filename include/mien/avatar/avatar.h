@@ -1,0 +1,55 @@
+// The avatar file, NAME.mien: one safetensors file with everything that draws a person. Described in docs/avatar.md.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "mien/base/json.h"
+#include "mien/gaussian_avatar/gaussian_avatar.h"
+#include "mien/media/image.h"
+
+namespace mien {
+
+constexpr int kAvatarVersion = 1;  // of the file; readers refuse newer ones
+
+struct AvatarAppearance {
+  std::string name;
+  Image8 thumbnail;  // RGB, may be empty
+};
+
+struct Avatar {
+  std::string name;
+  std::string renderer = "gaussians";
+  std::vector<AvatarAppearance> appearances;  // at least one
+  std::string licence = "not stated";
+  std::string consent;      // what the person agreed to, in words
+  Camera front;             // how the person was framed from the front; other views turn about `focus`
+  Vec3 focus = Vec3::Zero();  // world point that cameras look at, metres
+  Json training = Json::object();  // summary: capture, steps, seconds, hardware
+  Json metrics = Json::object();   // what evaluation printed
+  GaussianAvatar gaussian;
+
+  // Throws kNotFound; kBadFile for damage (also indices out of range, NaN, sizes that do not agree); kUnsupported for a
+  // newer version or another renderer, saying which.
+  static Avatar load(const std::filesystem::path& path);
+  // Atomic. Shapes and colours are stored as F16, positions as F32.
+  void save(const std::filesystem::path& path) const;
+
+  // Index of an appearance; throws kBadArgument, listing those that exist.
+  int appearance_index(const std::string& name) const;
+};
+
+// The header alone, as JSON, without reading the tensors: for `mien inspect`.
+Json read_avatar_header(const std::filesystem::path& path);
+
+// Drops Gaussians that are never seen: opacity below `least`. Returns how many went.
+int prune_gaussians(GaussianAvatar& avatar, float least_opacity);
+
+// The shipped avatar of that name ("ada"), or a path to a file. Looks in MIEN_MODELS, beside the program, in the source
+// tree's models/. Throws kNotFound, listing what exists.
+std::filesystem::path find_avatar(const std::string& name_or_path);
+// A shipped file of the models folder, by file name ("speech.safetensors"). Throws kNotFound with the mend.
+std::filesystem::path find_model(const std::string& file_name);
+
+}  // namespace mien

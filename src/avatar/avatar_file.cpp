@@ -1,0 +1,173 @@
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "mien/avatar/avatar.h"
+#include "mien/base/error.h"
+#include "mien/base/safetensors.h"
+
+namespace mien {
+namespace {
+
+constexpr const char* kFormat = "mien-avatar";
+constexpr int kMaxGaussians = 5'000'000;
+
+struct TensorSpec {
+  const char* name;
+  std::vector<float> Gaussians::*member;
+  std::int64_t width;
+  bool half;
+};
+constexpr TensorSpec kTensors[] = {{"gaussians.means", &Gaussians::means, 3, false},
+                                   {"gaussians.quats", &Gaussians::quats, 4, true},
+                                   {"gaussians.log_scales", &Gaussians::log_scales, 3, true},
+                                   {"gaussians.opacity_logits", &Gaussians::opacity_logits, 1, true},
+                                   {"gaussians.sh", &Gaussians::sh, kShCoefficients * 3, true}};
+
+Json camera_json(const Camera& camera) {
+  Json json = {{"width", camera.width}, {"height", camera.height}, {"fx", camera.fx},
+               {"fy", camera.fy},       {"cx", camera.cx},         {"cy", camera.cy}};
+  for (int r = 0; r < 4; ++r) {
+    for (int c = 0; c < 4; ++c) json["world_to_camera"].push_back(camera.world_to_camera(r, c));
+  }
+  return json;
+}
+
+Camera camera_from(const Json& json, const std::string& where) {
+  Camera camera;
+  camera.width = get_field<int>(json, "width", where);
+  camera.height = get_field<int>(json, "height", where);
+  camera.fx = get_field<float>(json, "fx", where);
+  camera.fy = get_field<float>(json, "fy", where);
+  camera.cx = get_field<float>(json, "cx", where);
+  camera.cy = get_field<float>(json, "cy", where);
+  const auto matrix = get_field<std::vector<float>>(json, "world_to_camera", where);
+  const bool sound = matrix.size() == 16 && std::all_of(matrix.begin(), matrix.end(), [](float v) { return std::isfinite(v); }) &&
+                     camera.width > 0 && camera.width <= 16384 && camera.height > 0 && camera.height <= 16384 &&
+                     camera.fx > 0 && camera.fy > 0;
+  if (!sound) throw_bad_field("camera", where, "is not a usable camera");
+  for (int i = 0; i < 16; ++i) camera.world_to_camera(i / 4, i % 4) = matrix[i];
+  return camera;
+}
+
+Json header_of(const SafetensorsFile& file) {
+  const std::string where = file.path().string();
+  const auto found = file.metadata().find("mien");
+  const Json header = found == file.metadata().end() ? Json() : Json::parse(found->second, nullptr, false);
+  if (!header.is_object() || get_field_or<std::string>(header, "format", where, "") != kFormat) {
+    throw Error(ErrorCode::kBadFile, where + ": is a safetensors file, but not a Mien avatar",
+                "avatars are made with: mien train CAPTURE -o NAME.mien");
+  }
+  const int version = get_field<int>(header, "version", where);
+  if (version > kAvatarVersion) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("{}: avatar file version {}, this program reads up to {}", where, version, kAvatarVersion),
+                "use a newer Mien");
+  }
+  return header;
+}
+
+void load_gaussians(const SafetensorsFile& file, GaussianAvatar& avatar) {
+  const std::string where = file.path().string();
+  const std::int64_t n = file.view("gaussians.opacity_logits").shape.at(0);
+  if (n < 1 || n > kMaxGaussians) throw_bad_field("gaussians", where, fmt::format("holds {} Gaussians", n));
+  for (const TensorSpec& spec : kTensors) {
+    auto& values = avatar.gaussians.*spec.member;
+    values = file.floats(spec.name, {n, spec.width});
+    if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
+      throw_bad_field(spec.name, where, "holds values that are not numbers");
+    }
+  }
+  const auto vertex = file.ints("anchors.vertex", {n, kAnchorCount});
+  const auto weight = file.floats("anchors.weight", {n, kAnchorCount});
+  avatar.anchors.resize(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < vertex.size(); ++i) {
+    if (vertex[i] < 0 || vertex[i] >= avatar.head.vertex_count() || !std::isfinite(weight[i])) {
+      throw_bad_field("anchors.vertex", where, fmt::format("points at vertex {} of {}", vertex[i], avatar.head.vertex_count()));
+    }
+    avatar.anchors[i / kAnchorCount].vertex[i % kAnchorCount] = vertex[i];
+    avatar.anchors[i / kAnchorCount].weight[i % kAnchorCount] = weight[i];
+  }
+}
+
+}  // namespace
+
+Json read_avatar_header(const std::filesystem::path& path) {
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  Json header = header_of(file);
+  header["gaussians"] = file.contains("gaussians.opacity_logits") ? file.view("gaussians.opacity_logits").shape.at(0) : 0;
+  header["bytes"] = std::filesystem::file_size(path);
+  return header;
+}
+
+Avatar Avatar::load(const std::filesystem::path& path) {
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  const std::string where = path.string();
+  const Json header = header_of(file);
+  Avatar avatar;
+  avatar.name = get_field<std::string>(header, "name", where);
+  avatar.renderer = get_field<std::string>(header, "renderer", where);
+  if (avatar.renderer != "gaussians") {
+    throw Error(ErrorCode::kUnsupported, fmt::format("{}: renderer \"{}\" is unknown to this program", where, avatar.renderer),
+                "use a newer Mien");
+  }
+  avatar.licence = get_field_or<std::string>(header, "licence", where, "not stated");
+  avatar.consent = get_field_or<std::string>(header, "consent", where, "");
+  avatar.front = camera_from(get_field<Json>(header, "front", where), where);
+  const auto focus = get_field<std::vector<float>>(header, "focus", where);
+  if (focus.size() != 3) throw_bad_field("focus", where, "needs three numbers");
+  avatar.focus = Vec3(focus[0], focus[1], focus[2]);
+  avatar.training = get_field_or<Json>(header, "training", where, Json::object());
+  avatar.metrics = get_field_or<Json>(header, "metrics", where, Json::object());
+  for (const Json& entry : get_field<Json>(header, "appearances", where)) {
+    AvatarAppearance appearance;
+    appearance.name = get_field<std::string>(entry, "name", where);
+    const std::string tensor = "thumbnail." + appearance.name;
+    if (file.contains(tensor)) {
+      const TensorView view = file.view(tensor);
+      appearance.thumbnail = decode_image(view.data, view.bytes, where + ": " + tensor);
+    }
+    avatar.appearances.push_back(std::move(appearance));
+  }
+  if (avatar.appearances.empty()) throw_bad_field("appearances", where, "is empty");
+  avatar.gaussian.head = HeadModel::load(file, "head.");
+  load_gaussians(file, avatar.gaussian);
+  return avatar;
+}
+
+void Avatar::save(const std::filesystem::path& path) const {
+  SafetensorsWriter writer;
+  Json header = {{"format", kFormat},         {"version", kAvatarVersion},
+                 {"name", name},              {"renderer", renderer},
+                 {"licence", licence},        {"consent", consent},
+                 {"front", camera_json(front)}, {"focus", {focus.x(), focus.y(), focus.z()}},
+                 {"training", training},      {"metrics", metrics},
+                 {"head_model", gaussian.head.id}};
+  header["emotions"] = kEmotionNames;
+  for (const AvatarAppearance& appearance : appearances) {
+    header["appearances"].push_back({{"name", appearance.name}});
+    if (appearance.thumbnail.width > 0) writer.add("thumbnail." + appearance.name, encode_png(appearance.thumbnail));
+  }
+  writer.metadata("mien", header.dump());
+  gaussian.head.save(writer, "head.");
+  const std::int64_t n = gaussian.gaussians.count();
+  for (const TensorSpec& spec : kTensors) {
+    const std::span<const float> values = gaussian.gaussians.*spec.member;
+    if (spec.half) {
+      writer.add_half(spec.name, {n, spec.width}, values);
+    } else {
+      writer.add(spec.name, {n, spec.width}, values);
+    }
+  }
+  std::vector<std::int32_t> vertex;
+  std::vector<float> weight;
+  for (const GaussianAnchor& anchor : gaussian.anchors) {
+    vertex.insert(vertex.end(), anchor.vertex.begin(), anchor.vertex.end());
+    weight.insert(weight.end(), anchor.weight.begin(), anchor.weight.end());
+  }
+  writer.add("anchors.vertex", {n, kAnchorCount}, vertex);
+  writer.add("anchors.weight", {n, kAnchorCount}, weight);
+  writer.write(path);
+}
+
+}  // namespace mien
