@@ -52,7 +52,8 @@ int prune_gaussians(GaussianAvatar& avatar, float least_opacity) {
   for (int i = 0; i < before; ++i) {
     if (g.opacity_logits[i] < least_logit) continue;
     const auto move = [&](std::vector<float>& values, int width) {
-      for (int k = 0; k < width; ++k) values[static_cast<std::size_t>(kept) * width + k] = values[static_cast<std::size_t>(i) * width + k];
+      for (int k = 0; k < width; ++k)
+        values[static_cast<std::size_t>(kept) * width + k] = values[static_cast<std::size_t>(i) * width + k];
     };
     move(g.means, 3);
     move(g.quats, 4);

@@ -42,7 +42,8 @@ Camera camera_from(const Json& json, const std::string& where) {
   camera.cx = get_field<float>(json, "cx", where);
   camera.cy = get_field<float>(json, "cy", where);
   const auto matrix = get_field<std::vector<float>>(json, "world_to_camera", where);
-  const bool sound = matrix.size() == 16 && std::all_of(matrix.begin(), matrix.end(), [](float v) { return std::isfinite(v); }) &&
+  const bool sound = matrix.size() == 16 &&
+                     std::all_of(matrix.begin(), matrix.end(), [](float v) { return std::isfinite(v); }) &&
                      camera.width > 0 && camera.width <= 16384 && camera.height > 0 && camera.height <= 16384 &&
                      camera.fx > 0 && camera.fy > 0;
   if (!sound) throw_bad_field("camera", where, "is not a usable camera");
@@ -83,7 +84,8 @@ void load_gaussians(const SafetensorsFile& file, GaussianAvatar& avatar) {
   avatar.anchors.resize(static_cast<std::size_t>(n));
   for (std::size_t i = 0; i < vertex.size(); ++i) {
     if (vertex[i] < 0 || vertex[i] >= avatar.head.vertex_count() || !std::isfinite(weight[i])) {
-      throw_bad_field("anchors.vertex", where, fmt::format("points at vertex {} of {}", vertex[i], avatar.head.vertex_count()));
+      throw_bad_field("anchors.vertex", where,
+                      fmt::format("points at vertex {} of {}", vertex[i], avatar.head.vertex_count()));
     }
     avatar.anchors[i / kAnchorCount].vertex[i % kAnchorCount] = vertex[i];
     avatar.anchors[i / kAnchorCount].weight[i % kAnchorCount] = weight[i];
@@ -95,7 +97,8 @@ void load_gaussians(const SafetensorsFile& file, GaussianAvatar& avatar) {
 Json read_avatar_header(const std::filesystem::path& path) {
   const SafetensorsFile file = SafetensorsFile::open(path);
   Json header = header_of(file);
-  header["gaussians"] = file.contains("gaussians.opacity_logits") ? file.view("gaussians.opacity_logits").shape.at(0) : 0;
+  header["gaussians"] =
+      file.contains("gaussians.opacity_logits") ? file.view("gaussians.opacity_logits").shape.at(0) : 0;
   header["bytes"] = std::filesystem::file_size(path);
   return header;
 }
@@ -108,7 +111,8 @@ Avatar Avatar::load(const std::filesystem::path& path) {
   avatar.name = get_field<std::string>(header, "name", where);
   avatar.renderer = get_field<std::string>(header, "renderer", where);
   if (avatar.renderer != "gaussians") {
-    throw Error(ErrorCode::kUnsupported, fmt::format("{}: renderer \"{}\" is unknown to this program", where, avatar.renderer),
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("{}: renderer \"{}\" is unknown to this program", where, avatar.renderer),
                 "use a newer Mien");
   }
   avatar.licence = get_field_or<std::string>(header, "licence", where, "not stated");
@@ -137,11 +141,16 @@ Avatar Avatar::load(const std::filesystem::path& path) {
 
 void Avatar::save(const std::filesystem::path& path) const {
   SafetensorsWriter writer;
-  Json header = {{"format", kFormat},         {"version", kAvatarVersion},
-                 {"name", name},              {"renderer", renderer},
-                 {"licence", licence},        {"consent", consent},
-                 {"front", camera_json(front)}, {"focus", {focus.x(), focus.y(), focus.z()}},
-                 {"training", training},      {"metrics", metrics},
+  Json header = {{"format", kFormat},
+                 {"version", kAvatarVersion},
+                 {"name", name},
+                 {"renderer", renderer},
+                 {"licence", licence},
+                 {"consent", consent},
+                 {"front", camera_json(front)},
+                 {"focus", {focus.x(), focus.y(), focus.z()}},
+                 {"training", training},
+                 {"metrics", metrics},
                  {"head_model", gaussian.head.id}};
   header["emotions"] = kEmotionNames;
   for (const AvatarAppearance& appearance : appearances) {

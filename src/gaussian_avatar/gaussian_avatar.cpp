@@ -28,8 +28,8 @@ void deform_gaussians(const GaussianAvatar& avatar, const SurfaceFrames& frames,
       blended += w * vertex_deformation[v];
       position += w * (posed[v] + vertex_deformation[v] * (mean - canonical[v]));
     }
-    Eigen::Map<Vec3>(&means[i * 3]) = position;
-    Eigen::Map<Eigen::Matrix<float, 3, 3, Eigen::RowMajor>>(&deformation[i * 9]) = blended;
+    Eigen::Map<Vec3>{&means[i * 3]} = position;
+    Eigen::Map<Eigen::Matrix<float, 3, 3, Eigen::RowMajor>>{&deformation[i * 9]} = blended;
   });
 }
 

@@ -8,13 +8,16 @@
 namespace mien {
 namespace {
 
-bool inside_matte(const Vec3& point, const CanonicalView& view) {
+enum class Sight { kInside, kOutside, kUnseen };
+
+Sight look(const Vec3& point, const CanonicalView& view) {
   const Vec3 p = view.camera.to_camera(point);
-  if (p.z() <= 0.01f) return true;
+  if (p.z() <= 0.01f) return Sight::kUnseen;
   const int x = static_cast<int>(std::floor(view.camera.fx * p.x() / p.z() + view.camera.cx));
   const int y = static_cast<int>(std::floor(view.camera.fy * p.y() / p.z() + view.camera.cy));
-  if (x < 0 || y < 0 || x >= view.matte.width || y >= view.matte.height) return true;
-  return *view.matte.at(x, y) > 0.3f;  // hair is thin: half-covered pixels still belong to the person
+  if (x < 0 || y < 0 || x >= view.matte.width || y >= view.matte.height) return Sight::kUnseen;
+  // Hair is thin: half-covered pixels still belong to the person.
+  return *view.matte.at(x, y) > 0.3f ? Sight::kInside : Sight::kOutside;
 }
 
 // City-block distance to the outside, in voxels, by two sweeps.

@@ -20,7 +20,8 @@ struct VoxelGrid {
   }
 };
 
-// Carves the box [low, high] with the mattes. A voxel outside a picture's frame is not carved by that picture.
+// Carves the box [low, high] with the mattes. A voxel outside a picture's frame is not carved by that
+// picture, but at least two pictures (one, if there is only one) must see it.
 VoxelGrid carve_visual_hull(const Vec3& low, const Vec3& high, float voxel_size,
                             const std::vector<CanonicalView>& views);
 

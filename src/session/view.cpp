@@ -35,7 +35,8 @@ Camera View::at(double seconds, const Camera& front, const Vec3& focus, int widt
   }
   // The rig turns as a whole: the offset of eye from focus and the picture's axes by the same rotation.
   const Vec3 eye = front.centre();
-  const Mat3 rotation = (Eigen::AngleAxisf(turn, Vec3::UnitY()) * Eigen::AngleAxisf(-lift, Vec3::UnitX())).toRotationMatrix();
+  const Mat3 rotation =
+      (Eigen::AngleAxisf(turn, Vec3::UnitY()) * Eigen::AngleAxisf(-lift, Vec3::UnitX())).toRotationMatrix();
   const Vec3 new_eye = focus + rotation * (eye - focus);
   const Mat3 axes = front.world_to_camera.topLeftCorner<3, 3>() * rotation.transpose();
   Camera camera = front;
@@ -64,12 +65,13 @@ View parse_view(const std::string& text, const ViewLimits& limits) {
   const bool parsed = (std::sscanf(rest, "%f%n", &yaw, &used) == 1 && rest[used] == '\0') ||
                       (std::sscanf(rest, "%f,%f%n", &yaw, &pitch, &used) == 2 && rest[used] == '\0') ||
                       (std::sscanf(rest, "%f,%f,%f%n", &yaw, &pitch, &zoom, &used) == 3 && rest[used] == '\0');
-  const bool sound = parsed && std::abs(yaw * kDegree) <= limits.yaw + 0.1f && std::abs(pitch * kDegree) <= limits.pitch + 0.01f &&
-                     zoom >= 0.25f && zoom <= 8;
+  const bool sound = parsed && std::abs(yaw * kDegree) <= limits.yaw + 0.1f &&
+                     std::abs(pitch * kDegree) <= limits.pitch + 0.01f && zoom >= 0.25f && zoom <= 8;
   if (!sound) {
-    throw Error(ErrorCode::kBadArgument, fmt::format("camera \"{}\" is unknown or out of range", text),
-                fmt::format("use {}, or degrees YAW,PITCH,ZOOM with yaw within {:.0f}, pitch within {:.0f}, zoom 0.25 to 8",
-                            names, limits.yaw / kDegree, limits.pitch / kDegree));
+    throw Error(
+        ErrorCode::kBadArgument, fmt::format("camera \"{}\" is unknown or out of range", text),
+        fmt::format("use {}, or degrees YAW,PITCH,ZOOM with yaw within {:.0f}, pitch within {:.0f}, zoom 0.25 to 8",
+                    names, limits.yaw / kDegree, limits.pitch / kDegree));
   }
   View view;
   view.yaw = yaw * kDegree;

@@ -120,7 +120,7 @@ void GaussianOptimiser::chain_gradients() {
       for (int k = 0; k < 3; ++k) home += anchor.weight[k] * canonical[anchor.vertex[k]];
       gradient += 2 * pull * (Eigen::Map<const Vec3>(&g.means[i * 3]) - home);
     }
-    Eigen::Map<Vec3>(&groups_[0].gradients[i * 3]) = gradient;
+    Eigen::Map<Vec3>{&groups_[0].gradients[i * 3]} = gradient;
     for (int k = 0; k < 3; ++k) groups_[2].gradients[i * 3 + k] = d_scales_[i * 3 + k] * scales_[i * 3 + k];
     groups_[3].gradients[i] = d_opacities_[i] * opacities_[i] * (1 - opacities_[i]);
     const float* sh = &d_sh_[i * kShCoefficients * 3];

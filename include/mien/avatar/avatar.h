@@ -23,9 +23,9 @@ struct Avatar {
   std::string renderer = "gaussians";
   std::vector<AvatarAppearance> appearances;  // at least one
   std::string licence = "not stated";
-  std::string consent;      // what the person agreed to, in words
-  Camera front;             // how the person was framed from the front; other views turn about `focus`
-  Vec3 focus = Vec3::Zero();  // world point that cameras look at, metres
+  std::string consent;             // what the person agreed to, in words
+  Camera front;                    // how the person was framed from the front; other views turn about `focus`
+  Vec3 focus = Vec3::Zero();       // world point that cameras look at, metres
   Json training = Json::object();  // summary: capture, steps, seconds, hardware
   Json metrics = Json::object();   // what evaluation printed
   GaussianAvatar gaussian;

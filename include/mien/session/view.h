@@ -17,10 +17,10 @@ struct ViewLimits {
 struct View {
   enum class Path { kStill, kOrbit, kSway };
   Path path = Path::kStill;
-  float yaw = 0;        // radians about y; positive = the camera goes to the person's left (+x)
-  float pitch = 0;      // radians, positive = from above
-  float zoom = 1;       // > 1 = nearer picture
-  double period = 8;    // seconds of one orbit or sway
+  float yaw = 0;      // radians about y; positive = the camera goes to the person's left (+x)
+  float pitch = 0;    // radians, positive = from above
+  float zoom = 1;     // > 1 = nearer picture
+  double period = 8;  // seconds of one orbit or sway
 
   // `front` is the frontal camera and `focus` the point it looks at; the picture is scaled to width x height.
   Camera at(double seconds, const Camera& front, const Vec3& focus, int width, int height) const;
