@@ -58,8 +58,14 @@ VoxelGrid carve_visual_hull(const Vec3& low, const Vec3& high, float voxel_size,
     for (int y = 0; y < grid.ny; ++y) {
       for (int x = 0; x < grid.nx; ++x) {
         const Vec3 centre = grid.centre(x, y, static_cast<int>(z));
-        const bool inside =
-            std::all_of(views.begin(), views.end(), [&](const auto& v) { return inside_matte(centre, v); });
+        int seen = 0;
+        bool inside = true;
+        for (std::size_t i = 0; i < views.size() && inside; ++i) {
+          const Sight sight = look(centre, views[i]);
+          seen += sight == Sight::kInside ? 1 : 0;
+          inside = sight != Sight::kOutside;
+        }
+        inside = inside && seen >= std::min<int>(2, static_cast<int>(views.size()));
         grid.depth[(static_cast<std::size_t>(z) * grid.ny + y) * grid.nx + x] = inside ? 255 : 0;
       }
     }
