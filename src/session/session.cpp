@@ -1,0 +1,130 @@
+#include "mien/session/session.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "mien/base/error.h"
+#include "mien/base/parallel.h"
+
+namespace mien {
+namespace {
+
+// A frame of another expression list is brought into the avatar's order by name; unknown names are dropped.
+std::vector<int> expression_map(const std::vector<std::string>& from, const std::vector<std::string>& to) {
+  std::vector<int> map;
+  for (const std::string& name : from) {
+    const auto found = std::find(to.begin(), to.end(), name);
+    map.push_back(found == to.end() ? -1 : static_cast<int>(found - to.begin()));
+  }
+  return map;
+}
+
+std::vector<float> remap(const std::vector<float>& weights, const std::vector<int>& map, std::size_t size) {
+  std::vector<float> mapped(size, 0.0f);
+  for (std::size_t i = 0; i < weights.size() && i < map.size(); ++i) {
+    if (map[i] >= 0) mapped[static_cast<std::size_t>(map[i])] = weights[i];
+  }
+  return mapped;
+}
+
+void check_options(const SessionOptions& options) {
+  const auto refuse = [](const std::string& what, const char* mend) { throw Error(ErrorCode::kBadArgument, what, mend); };
+  if (options.width < 16 || options.height < 16 || options.width > 8192 || options.height > 8192 ||
+      options.width % 2 != 0 || options.height % 2 != 0) {
+    refuse(fmt::format("picture size {}x{}", options.width, options.height), "use even numbers from 16 to 8192");
+  }
+  if (options.fps < 1 || options.fps > 120) refuse(fmt::format("{} frames per second", options.fps), "use 1 to 120");
+  if (!(options.mouth_gain >= 0 && options.mouth_gain <= 2)) {
+    refuse(fmt::format("mouth gain {}", options.mouth_gain), "use 0 to 2");
+  }
+}
+
+Quat turn(const Vec3& pitch_yaw_roll) {
+  return Quat(Eigen::AngleAxisf(pitch_yaw_roll.y(), Vec3::UnitY()) * Eigen::AngleAxisf(pitch_yaw_roll.x(), Vec3::UnitX()) *
+              Eigen::AngleAxisf(pitch_yaw_roll.z(), Vec3::UnitZ()));
+}
+
+}  // namespace
+
+AvatarPainter::AvatarPainter(std::shared_ptr<const Avatar> avatar, const SessionOptions& options)
+    : avatar_(std::move(avatar)), options_(options), renderer_(avatar_->gaussian) {
+  check_options(options_);
+}
+
+Image8 AvatarPainter::paint(const MotionFrame& motion, double time) {
+  return paint(motion, options_.view.at(time, avatar_->front, avatar_->focus, options_.width, options_.height));
+}
+
+Image8 AvatarPainter::paint(const MotionFrame& motion, const Camera& camera) {
+  const std::size_t pixels = static_cast<std::size_t>(camera.width) * camera.height;
+  rgb_.resize(pixels * 3);
+  alpha_.resize(pixels);
+  renderer_.render(motion, camera, SplatOptions{}, rgb_.data(), alpha_.data());
+  Image8 picture(camera.width, camera.height, 3);
+  parallel_for(camera.height, 16, [&](std::int64_t y) {
+    const float t = (static_cast<float>(y) + 0.5f) / static_cast<float>(camera.height);
+    for (int x = 0; x < camera.width; ++x) {
+      const std::size_t i = static_cast<std::size_t>(y) * camera.width + x;
+      const float rest = 1 - alpha_[i];
+      for (int c = 0; c < 3; ++c) {
+        const float background = (1 - t) * options_.background_top[c] + t * options_.background_bottom[c];
+        const float value = std::clamp(rgb_[i * 3 + c] + rest * background, 0.0f, 1.0f);
+        picture.pixels[i * 3 + c] = static_cast<std::uint8_t>(value * 255.0f + 0.5f);
+      }
+    }
+  });
+  return picture;
+}
+
+struct Session::Impl {
+  std::shared_ptr<const Avatar> avatar;
+  SessionOptions options;
+  SpeechDriver driver;
+  IdleMotion idle;
+  AvatarPainter painter;
+  std::vector<int> map;
+  std::int64_t index = 0;
+
+  Impl(std::shared_ptr<const Avatar> a, std::shared_ptr<const SpeechModel> speech, const SessionOptions& o)
+      : avatar(std::move(a)),
+        options(o),
+        driver(std::move(speech), {static_cast<double>(o.fps)}),
+        idle(o.idle_options),
+        painter(avatar, o),
+        map(expression_map(driver.expression_names(), avatar->gaussian.head.expression_names)) {}
+};
+
+Session::Session(std::shared_ptr<const Avatar> avatar, std::shared_ptr<const SpeechModel> speech, const SessionOptions& options) {
+  check_options(options);
+  impl_ = std::make_unique<Impl>(std::move(avatar), std::move(speech), options);
+}
+Session::~Session() = default;
+
+void Session::set_emotion(const EmotionTrack& track) { impl_->driver.set_emotion(track); }
+void Session::set_view(const View& view) { impl_->painter.set_view(view); }
+void Session::push_audio(std::span<const float> samples) { impl_->driver.push(samples); }
+void Session::finish() { impl_->driver.finish(); }
+bool Session::finished() const { return impl_->driver.finished(); }
+
+bool Session::next_frame(SessionFrame& frame) {
+  SpeechFrame speech;
+  if (!impl_->driver.pull(speech)) return false;
+  MotionFrame motion = std::move(speech.motion);
+  motion.expression = remap(motion.expression, impl_->map, static_cast<std::size_t>(impl_->avatar->gaussian.head.expression_count()));
+  if (impl_->options.idle) {
+    const IdleFrame idle = impl_->idle.step(1.0 / impl_->options.fps, speech.energy, motion.emotion);
+    add_idle(idle, motion);
+    motion.pose.head = turn(idle.head_rotation) * motion.pose.head;
+    motion.pose.neck = turn(idle.neck_rotation) * motion.pose.neck;
+    motion.pose.root = turn(idle.root_rotation) * motion.pose.root;
+    motion.pose.translation += idle.translation;
+  }
+  frame.index = impl_->index++;
+  frame.time = static_cast<double>(frame.index) / impl_->options.fps;
+  frame.picture = impl_->painter.paint(motion, frame.time);
+  frame.motion = std::move(motion);
+  return true;
+}
+
+}  // namespace mien
