@@ -1,76 +1,226 @@
-// SplatRasterizer over the plain reference; the vector kernels take its place.
+#include <omp.h>
+
+#include <algorithm>
 #include <cmath>
+#include <memory>
+#include <vector>
 
 #include "mien/base/error.h"
 #include "mien/splat/gaussians.h"
-#include "splat/reference.h"
+#include "splat/dispatch.h"
+#include "splat/tile_lists.h"
 
 namespace mien {
 namespace {
 
-splat::ReferenceCamera<float> reference_camera(const Camera& camera, const SplatOptions& options) {
-  splat::ReferenceCamera<float> out;
-  out.width = camera.width;
-  out.height = camera.height;
-  out.fx = camera.fx;
-  out.fy = camera.fy;
-  out.cx = camera.cx;
-  out.cy = camera.cy;
-  for (int i = 0; i < 3; ++i) {
-    for (int j = 0; j < 3; ++j) out.rotation[3 * i + j] = camera.world_to_camera(i, j);
-    out.translation[i] = camera.world_to_camera(i, 3);
-    out.background[i] = options.background[i];
-  }
-  out.near_plane = options.near_plane;
-  out.eps2d = options.eps2d;
-  return out;
+using splat::Cloud;
+using splat::View;
+
+Cloud make_cloud(const SplatInput& in) {
+  if (in.count < 0 || in.sh_degree < 0 || in.sh_degree > 3)
+    throw Error(ErrorCode::kBadArgument, fmt::format("splat: {} Gaussians of SH degree {}", in.count, in.sh_degree),
+                "give a count of at least 0 and a degree of 0 to 3");
+  return {in.count, in.means, in.quats, in.scales, in.opacities, in.sh, in.deformation, in.sh_degree};
 }
 
-splat::ReferenceScene<float> reference_scene(const SplatInput& in) {
-  const std::size_t n = in.count;
-  splat::ReferenceScene<float> out;
-  out.means.assign(in.means, in.means + 3 * n);
-  out.quats.assign(in.quats, in.quats + 4 * n);
-  out.scales.assign(in.scales, in.scales + 3 * n);
-  out.opacities.assign(in.opacities, in.opacities + n);
-  out.sh.assign(in.sh, in.sh + 48 * n);
-  if (in.deformation != nullptr) out.deformation.assign(in.deformation, in.deformation + 9 * n);
-  out.sh_degree = in.sh_degree;
-  return out;
+View make_view(const Camera& camera, const SplatOptions& options) {
+  constexpr int kLargest = 16384;
+  if (camera.width < 1 || camera.height < 1 || camera.width > kLargest || camera.height > kLargest ||
+      !(camera.fx > 0) || !(camera.fy > 0))
+    throw Error(ErrorCode::kBadArgument,
+                fmt::format("splat: camera of {}x{} pixels, focal lengths {} and {}", camera.width, camera.height,
+                            camera.fx, camera.fy),
+                fmt::format("use 1 to {} pixels a side and positive focal lengths", kLargest));
+  View v = {};
+  v.width = camera.width;
+  v.height = camera.height;
+  v.tiles_x = (camera.width + splat::kTileSize - 1) / splat::kTileSize;
+  v.tiles_y = (camera.height + splat::kTileSize - 1) / splat::kTileSize;
+  v.fx = camera.fx;
+  v.fy = camera.fy;
+  v.cx = camera.cx;
+  v.cy = camera.cy;
+  const Vec3 centre = camera.centre();
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 3; ++j) v.rotation[3 * i + j] = camera.world_to_camera(i, j);
+    v.translation[i] = camera.world_to_camera(i, 3);
+    v.centre[i] = centre[i];
+    v.background[i] = options.background[i];
+  }
+  const auto width = static_cast<float>(camera.width), height = static_cast<float>(camera.height);
+  const float slack_x = 0.15f * width / camera.fx, slack_y = 0.15f * height / camera.fy;
+  v.left = -camera.cx / camera.fx - slack_x;
+  v.right = (width - camera.cx) / camera.fx + slack_x;
+  v.top = -camera.cy / camera.fy - slack_y;
+  v.bottom = (height - camera.cy) / camera.fy + slack_y;
+  v.near_plane = options.near_plane;
+  v.eps2d = options.eps2d;
+  return v;
+}
+
+// The share of `count` Gaussians of one thread, in whole vectors.
+std::pair<int, int> share(int count, int thread, int threads) {
+  const std::int64_t groups = (count + 15) / 16;
+  auto edge = [&](int t) { return static_cast<int>(std::min<std::int64_t>(groups * t / threads * 16, count)); };
+  return {edge(thread), edge(thread + 1)};
+}
+
+template <typename T>
+void grow(std::vector<T>& v, std::size_t size) {
+  if (v.size() < size) v.resize(size);
 }
 
 }  // namespace
 
-struct SplatRasterizer::Impl {};
-SplatRasterizer::SplatRasterizer() : impl_(nullptr) {}
-SplatRasterizer::~SplatRasterizer() = default;
-SplatRasterizer::SplatRasterizer(SplatRasterizer&&) noexcept = default;
-SplatRasterizer& SplatRasterizer::operator=(SplatRasterizer&&) noexcept = default;
+struct SplatRasterizer::Impl {
+  const splat::Kernels* kernels = &splat::choose_kernels();
+  std::vector<splat::Record> records;
+  std::vector<splat::TileRange> ranges;
+  std::vector<splat::SortItem> visible;
+  splat::TileLists lists;
+
+  // For backward().
+  bool kept = false;
+  int kept_count = 0, kept_width = 0, kept_height = 0;
+  std::vector<float> kept_pixels;                 // [tiles][4][256]
+  std::vector<std::uint64_t> blocks;              // [entries]
+  std::vector<splat::TileForwardResult> results;  // [tiles]
+  std::vector<std::vector<float>> partials;       // [threads][count][kPartial]
+
+  void project(const Cloud& cloud, const View& view);
+  void forward(const View& view, float* rgb, float* alpha, bool keep);
+  std::vector<int> balance(int threads) const;
+};
+
+// Gaussians to the screen, and their list for every tile.
+void SplatRasterizer::Impl::project(const Cloud& cloud, const View& view) {
+  const std::size_t padded = (static_cast<std::size_t>(cloud.count) + 15) / 16 * 16;
+  grow(records, padded);
+  grow(ranges, padded);
+  grow(visible, padded);
+  const int max_threads = omp_get_max_threads();
+  std::vector<int> found(max_threads, 0);
+  int used_threads = 1;
+#pragma omp parallel
+  {
+    const int thread = omp_get_thread_num(), threads = omp_get_num_threads();
+#pragma omp single nowait
+    used_threads = threads;
+    const auto [begin, end] = share(cloud.count, thread, threads);
+    found[thread] = kernels->project({cloud, &view, begin, end, records.data(), ranges.data(), visible.data() + begin});
+  }
+  std::size_t total = 0;
+  for (int t = 0; t < used_threads; ++t) {  // closes the gaps between the threads' finds
+    const int begin = share(cloud.count, t, used_threads).first;
+    std::copy_n(visible.data() + begin, found[t], visible.data() + total);
+    total += found[t];
+  }
+  lists.build(visible, total, ranges.data(), view.tiles_x, view.tiles_y);
+}
+
+void SplatRasterizer::Impl::forward(const View& view, float* rgb, float* alpha, bool keep) {
+  const int tiles = lists.tile_count();
+  grow(results, tiles);
+  if (keep) {
+    grow(kept_pixels, static_cast<std::size_t>(tiles) * 4 * splat::kTilePixels);
+    grow(blocks, lists.entry_count());
+  }
+#pragma omp parallel for schedule(dynamic, 4)
+  for (int tile = 0; tile < tiles; ++tile) {
+    splat::TileForward job = {};
+    job.view = &view;
+    job.records = records.data();
+    job.entries = lists.entries(tile);
+    job.count = lists.size(tile);
+    job.tile_x = tile % view.tiles_x;
+    job.tile_y = tile / view.tiles_x;
+    job.rgb = rgb;
+    job.alpha = alpha;
+    if (keep) {
+      job.kept = kept_pixels.data() + static_cast<std::size_t>(tile) * 4 * splat::kTilePixels;
+      job.blocks = blocks.data() + lists.begin(tile);
+    }
+    results[tile] = kernels->forward(job);
+  }
+}
+
+// Cuts the tiles into one run a thread of about equal work, as the forward pass counted it: unlike a dynamic schedule
+// this adds up each thread's gradients in the same order every time. Returns the runs' edges.
+std::vector<int> SplatRasterizer::Impl::balance(int threads) const {
+  constexpr std::uint64_t kTileOverhead = 16;  // in visits
+  const int tiles = lists.tile_count();
+  std::uint64_t total = 0;
+  for (int t = 0; t < tiles; ++t) total += results[t].visits + results[t].used + kTileOverhead;
+  std::vector<int> edges = {0};
+  std::uint64_t done = 0;
+  for (int t = 0; t < tiles; ++t) {
+    done += results[t].visits + results[t].used + kTileOverhead;
+    while (static_cast<int>(edges.size()) < threads && done * threads >= total * edges.size()) edges.push_back(t + 1);
+  }
+  edges.resize(threads, tiles);
+  edges.push_back(tiles);
+  return edges;
+}
+
+SplatRasterizer::SplatRasterizer() : impl_(new Impl) {}
+SplatRasterizer::~SplatRasterizer() {
+  delete impl_;
+}
+SplatRasterizer::SplatRasterizer(SplatRasterizer&& other) noexcept : impl_(std::exchange(other.impl_, nullptr)) {}
+SplatRasterizer& SplatRasterizer::operator=(SplatRasterizer&& other) noexcept {
+  std::swap(impl_, other.impl_);
+  return *this;
+}
 
 void SplatRasterizer::forward(const SplatInput& input, const Camera& camera, const SplatOptions& options, float* rgb,
-                              float* alpha, bool) {
-  const auto image = splat::reference_forward(reference_scene(input), reference_camera(camera, options));
-  std::copy(image.rgb.begin(), image.rgb.end(), rgb);
-  std::copy(image.alpha.begin(), image.alpha.end(), alpha);
+                              float* alpha, bool keep_for_backward) {
+  const Cloud cloud = make_cloud(input);
+  const View view = make_view(camera, options);
+  impl_->kept = false;
+  impl_->project(cloud, view);
+  impl_->forward(view, rgb, alpha, keep_for_backward);
+  impl_->kept = keep_for_backward;
+  impl_->kept_count = cloud.count;
+  impl_->kept_width = camera.width;
+  impl_->kept_height = camera.height;
 }
 
 void SplatRasterizer::backward(const SplatInput& input, const Camera& camera, const SplatOptions& options,
                                const float* d_rgb, const float* d_alpha, const SplatGradients& gradients) {
-  const std::size_t pixels = static_cast<std::size_t>(camera.width) * camera.height;
-  const auto g = splat::reference_backward(
-      reference_scene(input), reference_camera(camera, options), std::vector<float>(d_rgb, d_rgb + 3 * pixels),
-      d_alpha != nullptr ? std::vector<float>(d_alpha, d_alpha + pixels) : std::vector<float>());
-  auto add = [](float* to, const std::vector<float>& from) {
-    if (to != nullptr)
-      for (std::size_t i = 0; i < from.size(); ++i) to[i] += from[i];
-  };
-  add(gradients.means, g.means);
-  add(gradients.quats, g.quats);
-  add(gradients.scales, g.scales);
-  add(gradients.opacities, g.opacities);
-  add(gradients.sh, g.sh);
-  if (gradients.mean2d_norm != nullptr)
-    for (int i = 0; i < input.count; ++i) gradients.mean2d_norm[i] += std::hypot(g.mean2d[2 * i], g.mean2d[2 * i + 1]);
+  Impl& s = *impl_;
+  if (!s.kept || s.kept_count != input.count || s.kept_width != camera.width || s.kept_height != camera.height)
+    throw Error(ErrorCode::kBadArgument,
+                fmt::format("splat: backward for {} Gaussians at {}x{} does not follow a forward of the same",
+                            input.count, camera.width, camera.height),
+                "call forward with keep_for_backward on the same input first");
+  if (input.count == 0) return;
+  const Cloud cloud = make_cloud(input);
+  const View view = make_view(camera, options);
+  const int threads = omp_get_max_threads();
+  const std::vector<int> edges = s.balance(threads);
+  grow(s.partials, threads);
+  std::vector<const float*> partials(threads);
+  for (int t = 0; t < threads; ++t) {
+    grow(s.partials[t], static_cast<std::size_t>(cloud.count) * splat::kPartial);
+    partials[t] = s.partials[t].data();
+  }
+#pragma omp parallel for schedule(static, 1)
+  for (int part = 0; part < threads; ++part) {
+    float* sums = s.partials[part].data();
+    std::fill_n(sums, static_cast<std::size_t>(cloud.count) * splat::kPartial, 0.0f);
+    for (int tile = edges[part]; tile < edges[part + 1]; ++tile)
+      s.kernels->backward({&view, s.records.data(), s.lists.entries(tile), s.results[tile].used, tile % view.tiles_x,
+                           tile / view.tiles_x, d_rgb, d_alpha,
+                           s.kept_pixels.data() + static_cast<std::size_t>(tile) * 4 * splat::kTilePixels,
+                           s.blocks.data() + s.lists.begin(tile), sums});
+  }
+#pragma omp parallel for schedule(static, 1)
+  for (int part = 0; part < threads; ++part) {
+    const auto [begin, end] = share(cloud.count, part, threads);
+    s.kernels->project_backward({cloud, &view, begin, end, partials.data(), threads, s.records.data(), gradients.means,
+                                 gradients.quats, gradients.scales, gradients.opacities, gradients.sh,
+                                 gradients.mean2d_norm});
+  }
 }
 
 }  // namespace mien

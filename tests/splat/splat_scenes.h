@@ -10,6 +10,7 @@
 #include "mien/base/random.h"
 #include "mien/base/safetensors.h"
 #include "mien/splat/gaussians.h"
+#include "splat/reference.h"
 
 namespace mien::splat {
 
@@ -91,6 +92,25 @@ inline TestScene random_scene(int count, int width, int height, std::uint64_t se
       s.deformation.push_back((k % 4 == 0 ? 1.1f : 0.0f) + 0.3f * random.normal());
   }
   return s;
+}
+
+// The same scene and camera for the oracle.
+template <typename T>
+ReferenceScene<T> reference_scene(const TestScene& s) {
+  auto convert = [](const std::vector<float>& v) { return std::vector<T>(v.begin(), v.end()); };
+  return {convert(s.means), convert(s.quats),       convert(s.scales), convert(s.opacities),
+          convert(s.sh),    convert(s.deformation), s.sh_degree};
+}
+
+template <typename T>
+ReferenceCamera<T> reference_camera(const TestScene& s) {
+  ReferenceCamera<T> c{s.camera.width, s.camera.height, s.camera.fx, s.camera.fy, s.camera.cx, s.camera.cy};
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 3; ++j) c.rotation[3 * i + j] = s.camera.world_to_camera(i, j);
+    c.translation[i] = s.camera.world_to_camera(i, 3);
+    c.background[i] = s.options.background[i];
+  }
+  return c;
 }
 
 inline std::vector<float> random_values(std::size_t count, std::uint64_t seed) {

@@ -9,28 +9,11 @@
 namespace mien::splat {
 namespace {
 
-template <typename T>
-ReferenceScene<T> reference_scene(const TestScene& s) {
-  auto convert = [](const std::vector<float>& v) { return std::vector<T>(v.begin(), v.end()); };
-  return {convert(s.means), convert(s.quats),       convert(s.scales), convert(s.opacities),
-          convert(s.sh),    convert(s.deformation), s.sh_degree};
-}
-
 double loss(const ReferenceImage<double>& image, const std::vector<double>& d_rgb, const std::vector<double>& d_alpha) {
   double sum = 0;
   for (std::size_t i = 0; i < d_rgb.size(); ++i) sum += image.rgb[i] * d_rgb[i];
   for (std::size_t i = 0; i < d_alpha.size(); ++i) sum += image.alpha[i] * d_alpha[i];
   return sum;
-}
-
-ReferenceCamera<double> reference_camera(const TestScene& s) {
-  ReferenceCamera<double> c{s.camera.width, s.camera.height, s.camera.fx, s.camera.fy, s.camera.cx, s.camera.cy};
-  for (int i = 0; i < 3; ++i) {
-    for (int j = 0; j < 3; ++j) c.rotation[3 * i + j] = s.camera.world_to_camera(i, j);
-    c.translation[i] = s.camera.world_to_camera(i, 3);
-    c.background[i] = s.options.background[i];
-  }
-  return c;
 }
 
 // Compares every k-th gradient with a central difference. The image jumps where a Gaussian crosses the alpha floor or
@@ -65,7 +48,7 @@ void check(ReferenceScene<double>& scene, const ReferenceCamera<double>& camera,
 
 void check_all(const TestScene& test_scene) {
   auto scene = reference_scene<double>(test_scene);
-  const auto camera = reference_camera(test_scene);
+  const auto camera = reference_camera<double>(test_scene);
   auto doubles = [](const std::vector<float>& v) { return std::vector<double>(v.begin(), v.end()); };
   const auto d_rgb = doubles(random_values(3 * test_scene.pixels(), 5));
   const auto d_alpha = doubles(random_values(test_scene.pixels(), 6));
