@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "media_tools.h"
 #include "mien/base/error.h"
 #include "mien/base/file.h"
 #include "mien/base/random.h"
@@ -135,6 +136,28 @@ TEST(Image, HostileSizesAreRefusedBeforeAllocating) {
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("claims 16000x16000"), std::string::npos) << error.what();
   }
+}
+
+// Kinds of PNG that we do not write ourselves; the pixels of one source, as the ffmpeg program stores them.
+TEST(Image, PngOfOtherWriters) {
+  MIEN_NEED_PROGRAM("ffmpeg");
+  const fs::path folder = fs::temp_directory_path() / fmt::format("mien_png_{}", ::getpid());
+  fs::create_directories(folder);
+  const Image8 image = smooth(40, 30);
+  write_image(folder / "a.png", image);
+  for (const char* format : {"rgb24", "rgba", "gray", "rgb48be", "gray16be", "ya8", "monob", "pal8"}) {
+    ASSERT_TRUE(shell(fmt::format("ffmpeg -nostdin -y -i '{0}/a.png' -pix_fmt {1} -color_trc bt709 '{0}/b.png'",
+                                  folder.string(), format)));
+    const Image8 read = read_image(folder / "b.png");
+    const std::string name = format;
+    EXPECT_EQ(read.channels, name == "rgba" || name == "ya8" ? 4 : name[0] == 'r' || name == "pal8" ? 3 : 1) << format;
+    const int tolerance = name == "rgb48be" ? 1 : 0;       // the program widens to 16 bits in its own way
+    for (int i = 0; i < 40 * 30 && name[0] == 'r'; ++i) {  // the lossless ones: a gamma tag must change nothing
+      for (int c = 0; c < 3; ++c)
+        ASSERT_NEAR(read.pixels[i * read.channels + c], image.pixels[i * 3 + c], tolerance) << format;
+    }
+  }
+  fs::remove_all(folder);
 }
 
 TEST(Image, ErrorsNameTheFile) {
