@@ -24,7 +24,7 @@ namespace {
 // Prints "mien: ..." on one line. Messages quote file contents, so line ends and control characters are made harmless.
 int fail(const std::string& message, int status) {
   std::string line;
-  for (const char c : message.starts_with("mien: ") ? message.substr(6) : message) {
+  for (const char c : message) {
     const auto byte = static_cast<unsigned char>(c);
     line += byte < 0x20 || byte == 0x7f ? ' ' : c;
   }
@@ -38,8 +38,14 @@ CLI::App* deepest_parsed(CLI::App* app) {
   return app;
 }
 
+// "mien capture check", as a person types it.
 std::string full_name(const CLI::App* app) {
   return app->get_parent() == nullptr ? app->get_name() : full_name(app->get_parent()) + " " + app->get_name();
+}
+
+// "capture check: ", for messages; the name of the program stands in front of them anyway.
+std::string prefix(const CLI::App* app) {
+  return app->get_parent() == nullptr ? "" : full_name(app).substr(5) + ": ";
 }
 
 // A word that no command or option takes: says so, with the nearest one that exists.
@@ -48,14 +54,13 @@ std::string unexpected_word(CLI::App& app, const std::string& word) {
   std::vector<std::string> known;
   const bool option = word.starts_with("-");
   if (option) {
-    for (const CLI::App* level = command; level != nullptr; level = level->get_parent()) {
-      for (const CLI::Option* o : level->get_options()) known.push_back(o->get_name(false, false));
-    }
+    for (const CLI::Option* o : command->get_options()) known.push_back(o->get_name());
+    for (const CLI::Option* o : app.get_options()) known.push_back(o->get_name());
   } else {
     for (const CLI::App* c : command->get_subcommands(nullptr)) known.push_back(c->get_name());
   }
   const std::string name = full_name(command);
-  std::string message = option || known.empty() ? name + ": unknown argument \"" + word + "\""
+  std::string message = option || known.empty() ? prefix(command) + "unknown argument \"" + word + "\""
                                                 : "there is no command \"" + name + " " + word + "\"";
   const std::string near = nearest_word(word.substr(0, word.find('=')), known);
   if (!near.empty()) message += "; did you mean \"" + near + "\"?";
@@ -92,8 +97,9 @@ int run(int argc, char** argv) {
     return fail(rest.empty() ? "unexpected arguments" : unexpected_word(app, rest.front()),
                 exit_status(ErrorCode::kBadArgument));
   } catch (const CLI::ParseError& error) {
-    const std::string name = full_name(deepest_parsed(&app));
-    return fail(name + ": " + error.what() + " (" + name + " --help)", exit_status(ErrorCode::kBadArgument));
+    const CLI::App* command = deepest_parsed(&app);
+    return fail(prefix(command) + error.what() + " (" + full_name(command) + " --help says more)",
+                exit_status(ErrorCode::kBadArgument));
   }
   if (app.get_subcommands().empty()) std::printf("%s", app.help().c_str());
   return 0;

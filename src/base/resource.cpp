@@ -21,7 +21,7 @@ std::vector<fs::path> resource_folders() {
 fs::path find_resource(const std::string& relative, const std::string& mend) {
   std::string places;
   for (const fs::path& folder : resource_folders()) {
-    const fs::path path = folder / relative;
+    fs::path path = folder / relative;
     std::error_code error;
     if (fs::exists(path, error)) return path;
     places += (places.empty() ? "" : " and ") + folder.string();

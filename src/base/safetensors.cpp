@@ -137,6 +137,7 @@ void SafetensorsFile::Impl::parse() {
     }
   }
   std::vector<std::pair<const std::uint8_t*, std::size_t>> spans;
+  spans.reserve(tensors.size());
   for (const auto& [name, view] : tensors) spans.emplace_back(view.data, view.bytes);
   std::sort(spans.begin(), spans.end());
   for (std::size_t i = 1; i < spans.size(); ++i) {
@@ -217,7 +218,7 @@ TensorView checked(const SafetensorsFile& file, const std::string& name, const s
 
 }  // namespace
 
-std::vector<float> SafetensorsFile::floats(const std::string& name, std::vector<std::int64_t> shape) const {
+std::vector<float> SafetensorsFile::floats(const std::string& name, const std::vector<std::int64_t>& shape) const {
   const TensorView view = checked(*this, name, shape);
   std::vector<float> values(static_cast<std::size_t>(view.count()));
   if (view.dtype == DType::kF32) {
@@ -228,7 +229,7 @@ std::vector<float> SafetensorsFile::floats(const std::string& name, std::vector<
   return values;
 }
 
-std::vector<std::int32_t> SafetensorsFile::ints(const std::string& name, std::vector<std::int64_t> shape) const {
+std::vector<std::int32_t> SafetensorsFile::ints(const std::string& name, const std::vector<std::int64_t>& shape) const {
   const TensorView view = checked(*this, name, shape);
   if (view.dtype == DType::kF16 || view.dtype == DType::kF32 || view.dtype == DType::kF64) {
     damaged(impl_->path, fmt::format("tensor \"{}\" is {}, wanted integers", name, dtype_name(view.dtype)));
@@ -292,6 +293,7 @@ void SafetensorsWriter::write(const fs::path& path) const {
   if (!metadata_.empty()) header["__metadata__"] = metadata_;
   // Wide elements first, so that every tensor is aligned to its element size without padding.
   std::vector<std::pair<std::string, const Entry*>> order;
+  order.reserve(entries_.size());
   for (const auto& [name, entry] : entries_) order.emplace_back(name, &entry);
   std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
     return dtype_size(a.second->dtype) > dtype_size(b.second->dtype);

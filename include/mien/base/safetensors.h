@@ -38,9 +38,9 @@ class SafetensorsFile {
   TensorView view(const std::string& name) const;  // throws kBadFile naming the missing tensor
 
   // Reads as float, converting F16/F64/I*/U8. `shape` must match; -1 accepts any extent. Throws kBadFile otherwise.
-  std::vector<float> floats(const std::string& name, std::vector<std::int64_t> shape) const;
+  std::vector<float> floats(const std::string& name, const std::vector<std::int64_t>& shape) const;
   // Integer tensors (U8, I16, I32, I64) as int32; values out of range throw.
-  std::vector<std::int32_t> ints(const std::string& name, std::vector<std::int64_t> shape) const;
+  std::vector<std::int32_t> ints(const std::string& name, const std::vector<std::int64_t>& shape) const;
   std::vector<std::uint8_t> bytes(const std::string& name) const;
 
  private:
