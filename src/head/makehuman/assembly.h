@@ -17,13 +17,13 @@ struct Element {
 };
 
 struct Assembly {
-  std::vector<Element> elements;     // [V]
-  std::vector<int> from_body;        // [body vertices] our vertex, or -1 where the body is cut away
-  std::vector<Index3> faces;         // [F]
+  std::vector<Element> elements;  // [V]
+  std::vector<int> from_body;     // [body vertices] our vertex, or -1 where the body is cut away
+  std::vector<Index3> faces;      // [F]
   std::vector<Vec2> uv;
-  std::vector<Index3> face_uv;       // [F]
-  std::vector<HeadPart> face_part;   // [F]
-  std::vector<HeadPart> vertex_part; // [V]
+  std::vector<Index3> face_uv;        // [F]
+  std::vector<HeadPart> face_part;    // [F]
+  std::vector<HeadPart> vertex_part;  // [V]
 
   std::vector<Vec3> positions(const std::vector<Vec3>& body) const;      // with offsets
   std::vector<Vec3> displacements(const std::vector<Vec3>& body) const;  // without

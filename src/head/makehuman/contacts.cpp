@@ -7,18 +7,23 @@ namespace mien::makehuman {
 namespace {
 
 // Positions of the left half of the contact ring that meet: upper with lower. The rest of the upper ones lie between.
-constexpr std::array<std::array<int, 2>, 7> kLipPairs = {{{0, 19}, {2, 18}, {4, 17}, {6, 16}, {8, 15}, {10, 14}, {11, 13}}};
+constexpr std::array<std::array<int, 2>, 7> kLipPairs = {
+    {{0, 19}, {2, 18}, {4, 17}, {6, 16}, {8, 15}, {10, 14}, {11, 13}}};
 // Of the lids, from the inner corner outwards.
 constexpr std::array<std::array<int, 2>, 12> kLidPairs = {
     {{23, 21}, {24, 20}, {25, 19}, {26, 18}, {27, 17}, {0, 16}, {1, 15}, {2, 14}, {3, 13}, {4, 11}, {5, 10}, {6, 8}}};
 
-int mirror_position(int p) { return (kMouthRing - p) % kMouthRing; }
+int mirror_position(int p) {
+  return (kMouthRing - p) % kMouthRing;
+}
 
 // Spreads corrections given on one ring to the rings around, and applies them.
 template <typename Rings>
-void spread(const Rings& rings, int contact, const std::vector<Vec3>& correction, float inner, float outer, std::vector<Vec3>& positions) {
+void spread(const Rings& rings, int contact, const std::vector<Vec3>& correction, float inner, float outer,
+            std::vector<Vec3>& positions) {
   for (int r = 0; r < static_cast<int>(rings.size()); ++r) {
-    const float share = r <= contact ? std::pow(inner, static_cast<float>(contact - r)) : std::pow(outer, static_cast<float>(r - contact));
+    const float share = r <= contact ? std::pow(inner, static_cast<float>(contact - r))
+                                     : std::pow(outer, static_cast<float>(r - contact));
     for (std::size_t p = 0; p < correction.size(); ++p) positions[rings[r][p]] += share * correction[p];
   }
 }
@@ -54,7 +59,8 @@ void seal_lips(const FaceMap& map, std::vector<Vec3>& positions, const SealOptio
       correction[upper] = options.upper_share * gap;
       correction[lower] = (options.upper_share - 1) * gap;
       const Vec3 meeting = positions[ring[upper]] + correction[upper];
-      if (i > 0 && kLipPairs[i][0] - kLipPairs[i - 1][0] == 2) {  // an upper vertex without partner lies on the line between
+      if (i > 0 &&
+          kLipPairs[i][0] - kLipPairs[i - 1][0] == 2) {  // an upper vertex without partner lies on the line between
         const int between = at(kLipPairs[i][0] - 1);
         correction[between] = 0.5f * (previous + meeting) - positions[ring[between]];
       }

@@ -19,8 +19,8 @@ struct SealOptions {
 // Moves the lips of `positions` so that the inner lip lines coincide; the rings around follow less and less.
 void seal_lips(const FaceMap& map, std::vector<Vec3>& positions, const SealOptions& options = {});
 
-// Moves the lids so that their margins meet on the line `share` of the way down from the upper lid to the lower one (rest
-// positions), on the eyeball's surface. 1 leaves the lower lid where it is.
+// Moves the lids so that their margins meet on the line `share` of the way down from the upper lid to the lower one
+// (rest positions), on the eyeball's surface. 1 leaves the lower lid where it is.
 void close_lids(const FaceMap& map, int side, float share, std::vector<Vec3>& positions);
 // Pushes lid skin out of the eyeball to at least `clearance` metres above its surface.
 void clear_eyeball(const FaceMap& map, int side, float clearance, std::vector<Vec3>& positions);

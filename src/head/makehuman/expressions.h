@@ -11,7 +11,8 @@ namespace mien::makehuman {
 
 using Expressions = std::map<std::string, Field>;
 
-void add_eye_expressions(const Sculptor& sculptor, Expressions& out);    // blinks, lids that follow the gaze, squint, wide
+void add_eye_expressions(const Sculptor& sculptor,
+                         Expressions& out);  // blinks, lids that follow the gaze, squint, wide
 void add_brow_expressions(const Sculptor& sculptor, Expressions& out);   // brows, cheeks, nose
 void add_jaw_expressions(const Sculptor& sculptor, Expressions& out);    // jaw, mouthClose, tongue
 void add_mouth_expressions(const Sculptor& sculptor, Expressions& out);  // the lips

@@ -21,7 +21,8 @@ void add_brow_expressions(const Sculptor& sculptor, Expressions& out) {
     out["noseSneer" + name] = sculptor.unit(nose + "-elevation");
     const EyeMap& eye = sculptor.map().eyes[side];
     const Vec3 under_eye = eye.centre + Vec3(0.004f * outward, -0.022f, eye.radius);
-    out["cheekSquint" + name] = sculptor.bump(under_eye, Vec3(0.026f, 0.020f, 0.03f), Vec3(0.001f * outward, 0.004f, 0.002f));
+    out["cheekSquint" + name] =
+        sculptor.bump(under_eye, Vec3(0.026f, 0.020f, 0.03f), Vec3(0.001f * outward, 0.004f, 0.002f));
   }
   out["browInnerUp"] = inner_up;
   Field puff = sculptor.zero();

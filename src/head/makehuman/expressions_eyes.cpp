@@ -9,8 +9,10 @@ constexpr std::array<const char*, 2> kUnitSides = {"left", "right"};
 // Upper lid 1, lower lid 0, by position on the rings; beyond them by height above the line of the corners.
 Field upper_lid_part(const Sculptor& sculptor, int side, const Field& field) {
   const EyeMap& eye = sculptor.map().eyes[side];
-  const float middle = 0.5f * (sculptor.rest()[eye.rings[kLidContact][kLidInner]].y() + sculptor.rest()[eye.rings[kLidContact][kLidOuter]].y());
-  Field out = sculptor.masked(field, [middle](const Vec3& p) { return smooth_step(middle - 0.003f, middle + 0.003f, p.y()); });
+  const float middle = 0.5f * (sculptor.rest()[eye.rings[kLidContact][kLidInner]].y() +
+                               sculptor.rest()[eye.rings[kLidContact][kLidOuter]].y());
+  Field out =
+      sculptor.masked(field, [middle](const Vec3& p) { return smooth_step(middle - 0.003f, middle + 0.003f, p.y()); });
   for (const auto& ring : eye.rings) {
     for (int p = 0; p < kLidRing; ++p) {
       const bool is_upper = p <= 6 || p >= 23;
@@ -50,7 +52,8 @@ void add_eye_expressions(const Sculptor& sculptor, Expressions& out) {
     out["eyeWide" + name] = wide;
     out["eyeSquint" + name] = slit;
     out["eyeLookDown" + name] = 0.5f * upper_closed + lids_shifted(sculptor, side, Vec3(0, -0.001f, 0));
-    out["eyeLookUp" + name] = 0.5f * upper_lid_part(sculptor, side, wide) + lids_shifted(sculptor, side, Vec3(0, 0.0008f, 0.0002f));
+    out["eyeLookUp" + name] =
+        0.5f * upper_lid_part(sculptor, side, wide) + lids_shifted(sculptor, side, Vec3(0, 0.0008f, 0.0002f));
     out["eyeLookOut" + name] = lids_shifted(sculptor, side, Vec3(0.0010f * outward, 0, 0));
     out["eyeLookIn" + name] = lids_shifted(sculptor, side, Vec3(-0.0010f * outward, 0, 0));
   }

@@ -3,7 +3,7 @@
 namespace mien::makehuman {
 namespace {
 
-constexpr float kJawOpen = 0.38f;  // radians at jawOpen = 1
+constexpr float kJawOpen = 0.38f;              // radians at jawOpen = 1
 const Vec3 kJawOpenSlide(0, -0.001f, 0.006f);  // the condyles slide forward as the mouth opens
 
 Field tongue_moved(const Sculptor& sculptor, const Vec3& tip_shift) {

@@ -10,7 +10,8 @@
 namespace mien::makehuman {
 namespace {
 
-// First vertices (MakeHuman's numbers) of the rings, inside to outside: the middle of the upper lip and of the upper left lid.
+// First vertices (MakeHuman's numbers) of the rings, inside to outside: the middle of the upper lip and of the upper
+// left lid.
 constexpr std::array<int, kMouthRings> kMouthSeeds = {571, 554, 537, 520, 474, 468, 509, 467, 466, 455, 362, 5342};
 constexpr std::array<int, kLidRings> kLidSeeds = {7774, 7748, 13352, 6785, 11465, 6787, 6789, 11515, 6874, 6930};
 
@@ -105,7 +106,8 @@ void fit_eyeball(EyeMap& eye, const std::vector<Vec3>& rest) {
   eye.profile.assign(static_cast<std::size_t>(3.2f / EyeMap::kProfileStep), eye.radius);
   for (const int v : eye.eyeball) {
     const Vec3 d = rest[v] - eye.centre;
-    const auto bin = static_cast<std::size_t>(std::acos(std::clamp(d.z() / d.norm(), -1.0f, 1.0f)) / EyeMap::kProfileStep);
+    const auto bin =
+        static_cast<std::size_t>(std::acos(std::clamp(d.z() / d.norm(), -1.0f, 1.0f)) / EyeMap::kProfileStep);
     for (std::size_t near = bin == 0 ? 0 : bin - 1; near <= bin + 1 && near < eye.profile.size(); ++near) {
       eye.profile[near] = std::max(eye.profile[near], d.norm());
     }

@@ -69,7 +69,8 @@ BuiltHead build_makehuman_head(const MakeHumanOptions& options) {
     // Heads stay where the contract wants them: the middle of the eyes does not move.
     const Vec3 drift = 0.5f * (left + right);
     for (Vec3& v : field) v -= drift;
-    model.joint_identity.push_back({mean_of(mode.displacement, neck) - drift, mean_of(mode.displacement, head) - drift, left - drift, right - drift});
+    model.joint_identity.push_back({mean_of(mode.displacement, neck) - drift, mean_of(mode.displacement, head) - drift,
+                                    left - drift, right - drift});
     model.identity.insert(model.identity.end(), field.begin(), field.end());
   }
 

@@ -12,16 +12,20 @@ std::vector<Vec3> zeros(const Source& source) {
   return std::vector<Vec3>(static_cast<std::size_t>(source.vertex_count()), Vec3::Zero());
 }
 
-void add_macro(std::vector<Vec3>& to, const Source& source, const std::string& ethnicity, const std::string& sex, const std::string& age, float scale) {
+void add_macro(std::vector<Vec3>& to, const Source& source, const std::string& ethnicity, const std::string& sex,
+               const std::string& age, float scale) {
   add_scaled(to, source.target(fmt::format("macrodetails/{}-{}-{}", ethnicity, sex, age)), scale);
 }
 
-void add_build(std::vector<Vec3>& to, const Source& source, const std::string& sex, const std::string& age, const std::string& muscle, const std::string& weight, float scale) {
-  add_scaled(to, source.target(fmt::format("macrodetails/universal-{}-{}-{}muscle-{}weight", sex, age, muscle, weight)), scale);
+void add_build(std::vector<Vec3>& to, const Source& source, const std::string& sex, const std::string& age,
+               const std::string& muscle, const std::string& weight, float scale) {
+  add_scaled(to, source.target(fmt::format("macrodetails/universal-{}-{}-{}muscle-{}weight", sex, age, muscle, weight)),
+             scale);
 }
 
-// A slider of MakeHuman: its two ends, so that +1 is `more` and -1 is `less` (half of each, since the ends are not exact
-// opposites and a linear mode must serve both ways). A name that begins with "l-" stands for both sides of the face.
+// A slider of MakeHuman: its two ends, so that +1 is `more` and -1 is `less` (half of each, since the ends are not
+// exact opposites and a linear mode must serve both ways). A name that begins with "l-" stands for both sides of the
+// face.
 struct Slider {
   const char* name;  // of the mode
   const char* more;  // target

@@ -15,8 +15,8 @@ struct IdentityMode {
   std::string name;
   std::vector<Vec3> displacement;  // metres per unit; +-1 is about as far as MakeHuman's own slider goes
 };
-// Age, sex, ethnicity, build; then details of head, forehead, brows, eyes, nose, mouth, chin, cheeks, ears and neck, each
-// symmetric left to right.
+// Age, sex, ethnicity, build; then details of head, forehead, brows, eyes, nose, mouth, chin, cheeks, ears and neck,
+// each symmetric left to right.
 std::vector<IdentityMode> identity_modes(const Source& source);
 
 }  // namespace mien::makehuman

@@ -28,8 +28,8 @@ void label_skin(const FaceMap& map, HeadModel& model) {
       region = HeadRegion::kShoulders;
     } else if (p.y() < std::min(jaw_line, head_joint.y() + 0.0f)) {
       region = HeadRegion::kNeck;
-    } else if (std::abs(p.x()) > 0.068f && p.y() > left_eye.y() - 0.055f && p.y() < left_eye.y() + 0.030f && p.z() < left_eye.z() - 0.035f &&
-               p.z() > left_eye.z() - 0.105f) {
+    } else if (std::abs(p.x()) > 0.068f && p.y() > left_eye.y() - 0.055f && p.y() < left_eye.y() + 0.030f &&
+               p.z() < left_eye.z() - 0.035f && p.z() > left_eye.z() - 0.105f) {
       region = HeadRegion::kEars;
     } else if (!is_face_front || p.y() > left_eye.y() + 0.075f + 0.0f) {
       region = HeadRegion::kScalp;
@@ -63,8 +63,10 @@ void label_rings(const FaceMap& map, HeadModel& model) {
   }
 }
 
-// Everything that is reached from the innermost mouth ring without crossing it is inside the mouth; likewise the eye sockets.
-void flood(const FaceMap& map, const std::vector<int>& border, const std::vector<int>& outside, HeadRegion region, HeadModel& model) {
+// Everything that is reached from the innermost mouth ring without crossing it is inside the mouth; likewise the eye
+// sockets.
+void flood(const FaceMap& map, const std::vector<int>& border, const std::vector<int>& outside, HeadRegion region,
+           HeadModel& model) {
   std::vector<bool> seen(model.mesh.positions.size(), false);
   for (const int v : border) seen[v] = true;
   for (const int v : outside) seen[v] = true;
@@ -84,21 +86,32 @@ void flood(const FaceMap& map, const std::vector<int>& border, const std::vector
 void label_parts(const Assembly& assembly, HeadModel& model) {
   for (int v = 0; v < model.vertex_count(); ++v) {
     switch (assembly.vertex_part[v]) {
-      case HeadPart::kSkin: break;
+      case HeadPart::kSkin:
+        break;
       case HeadPart::kEyeLeft:
-      case HeadPart::kEyeRight: model.region[v] = HeadRegion::kEyes; break;
+      case HeadPart::kEyeRight:
+        model.region[v] = HeadRegion::kEyes;
+        break;
       case HeadPart::kTeethUpper:
       case HeadPart::kTeethLower:
-      case HeadPart::kGums: model.region[v] = HeadRegion::kTeeth; break;
-      case HeadPart::kTongue: model.region[v] = HeadRegion::kTongue; break;
-      case HeadPart::kLashes: model.region[v] = HeadRegion::kLashes; break;
-      case HeadPart::kBrows: model.region[v] = HeadRegion::kBrows; break;
+      case HeadPart::kGums:
+        model.region[v] = HeadRegion::kTeeth;
+        break;
+      case HeadPart::kTongue:
+        model.region[v] = HeadRegion::kTongue;
+        break;
+      case HeadPart::kLashes:
+        model.region[v] = HeadRegion::kLashes;
+        break;
+      case HeadPart::kBrows:
+        model.region[v] = HeadRegion::kBrows;
+        break;
     }
   }
 }
 
-// The biting edge: at each of some places along the front of the arch, the tooth vertex that reaches furthest towards the
-// other jaw, of those near the front surface.
+// The biting edge: at each of some places along the front of the arch, the tooth vertex that reaches furthest towards
+// the other jaw, of those near the front surface.
 std::vector<int> biting_edge(const Assembly& assembly, const HeadModel& model, HeadPart part, float direction) {
   constexpr float kHalfWidth = 0.014f;  // metres: incisors and canines
   constexpr int kPlaces = 15;
@@ -134,7 +147,9 @@ void set_skin_weights(const Source& source, const Assembly& assembly, const Face
     for (std::size_t v = 0; v < n; ++v) {
       const auto& around = map.neighbours[v];
       const HeadRegion region = model.region[v];
-      if (around.empty() || (region != HeadRegion::kNeck && region != HeadRegion::kShoulders && region != HeadRegion::kFace)) continue;
+      if (around.empty() ||
+          (region != HeadRegion::kNeck && region != HeadRegion::kShoulders && region != HeadRegion::kFace))
+        continue;
       for (int k = 0; k < 2; ++k) {
         float mean = 0;
         for (const int w : around) mean += before[w][k];
@@ -159,7 +174,8 @@ void label_regions(const Source& source, const Assembly& assembly, const FaceMap
   const auto ring = [](const auto& r) { return std::vector<int>(r.begin(), r.end()); };
   flood(map, ring(map.mouth[0]), ring(map.mouth[1]), HeadRegion::kMouthInside, model);
   for (int side = 0; side < 2; ++side) {
-    flood(map, ring(map.eyes[side].rings[0]), ring(map.eyes[side].rings[1]), side == 0 ? HeadRegion::kUpperLidLeft : HeadRegion::kUpperLidRight, model);
+    flood(map, ring(map.eyes[side].rings[0]), ring(map.eyes[side].rings[1]),
+          side == 0 ? HeadRegion::kUpperLidLeft : HeadRegion::kUpperLidRight, model);
   }
   label_rings(map, model);
   label_parts(assembly, model);

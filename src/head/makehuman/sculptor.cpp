@@ -42,7 +42,8 @@ Sculptor::Sculptor(const Source& source, const Assembly& assembly, const FaceMap
   // Beyond the rings: above or below the line through the mouth's corners.
   lower_lip_.resize(rest.size());
   const float corner_height = 0.5f * (mouth_corner_[0].y() + mouth_corner_[1].y());
-  for (std::size_t v = 0; v < rest.size(); ++v) lower_lip_[v] = smooth_step(corner_height + 0.004f, corner_height - 0.004f, rest[v].y());
+  for (std::size_t v = 0; v < rest.size(); ++v)
+    lower_lip_[v] = smooth_step(corner_height + 0.004f, corner_height - 0.004f, rest[v].y());
   for (const auto& ring : map.mouth) {
     for (int p = 0; p < kMouthRing; ++p) {
       const int from_middle = std::min(p, kMouthRing - p);  // 0 upper middle, 12 corner, 19 lower middle
@@ -86,7 +87,9 @@ Field Sculptor::half(const Field& field, int side) const {
   });
 }
 
-Field Sculptor::upper_lip_part(const Field& field) const { return field - lower_lip_part(field); }
+Field Sculptor::upper_lip_part(const Field& field) const {
+  return field - lower_lip_part(field);
+}
 
 Field Sculptor::lower_lip_part(const Field& field) const {
   Field out = field;

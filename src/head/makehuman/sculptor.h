@@ -10,7 +10,7 @@
 
 namespace mien::makehuman {
 
-using Field = std::vector<Vec3>;                     // displacements [V], metres
+using Field = std::vector<Vec3>;                      // displacements [V], metres
 using Mask = std::function<float(const Vec3& rest)>;  // weight of a place
 
 Field operator+(Field a, const Field& b);
@@ -30,8 +30,8 @@ class Sculptor {
 
   // Mean of MakeHuman's expression unit over its three ethnicities; skin only. Name as in "mouth-open".
   Field unit(const std::string& name) const;
-  // The jaw turned down by `open` radians about the joint before the ears, turned sideways by `yaw` (positive: chin to the
-  // person's left), and shifted. Lower teeth, gums and tongue go along.
+  // The jaw turned down by `open` radians about the joint before the ears, turned sideways by `yaw` (positive: chin to
+  // the person's left), and shifted. Lower teeth, gums and tongue go along.
   Field jaw(float open, float yaw, const Vec3& shift) const;
 
   Field masked(Field field, const Mask& mask) const;

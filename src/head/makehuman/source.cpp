@@ -13,10 +13,10 @@ namespace fs = std::filesystem;
 namespace mien::makehuman {
 namespace {
 
-constexpr float kMetresPerUnit = 0.1f;      // MakeHuman counts in decimetres
-constexpr float kMetresPerStep = 1e-4f;     // targets: 16-bit steps of 1e-3 decimetres
-constexpr int kFaceNumbers = 10;            // type, 4 vertices, material, 4 texture coordinates
-constexpr int kFaceType = 11;               // quad + material + texture coordinates, the only kind in these files
+constexpr float kMetresPerUnit = 0.1f;   // MakeHuman counts in decimetres
+constexpr float kMetresPerStep = 1e-4f;  // targets: 16-bit steps of 1e-3 decimetres
+constexpr int kFaceNumbers = 10;         // type, 4 vertices, material, 4 texture coordinates
+constexpr int kFaceType = 11;            // quad + material + texture coordinates, the only kind in these files
 constexpr const char* kMend = "the package is not complete: fetch it again with scripts/setup";
 
 [[noreturn]] void damaged(const std::string& where, const std::string& what) {
@@ -34,7 +34,8 @@ std::vector<Vector> vectors(const Json& numbers, const std::string& where, float
 }
 
 // Quads with the material of each.
-std::vector<std::pair<int, Quad>> read_quads(const Json& numbers, const std::string& where, std::size_t vertices, std::size_t uvs) {
+std::vector<std::pair<int, Quad>> read_quads(const Json& numbers, const std::string& where, std::size_t vertices,
+                                             std::size_t uvs) {
   const auto flat = numbers.get<std::vector<int>>();
   if (flat.size() % kFaceNumbers != 0) damaged(where, "its face list is cut short");
   std::vector<std::pair<int, Quad>> out;
@@ -45,7 +46,8 @@ std::vector<std::pair<int, Quad>> read_quads(const Json& numbers, const std::str
     for (int k = 0; k < 4; ++k) {
       if (quad.vertex[k] < 0 || static_cast<std::size_t>(quad.vertex[k]) >= vertices || quad.uv[k] < 0 ||
           static_cast<std::size_t>(quad.uv[k]) >= uvs) {
-        damaged(where, fmt::format("face {} names vertex {} and coordinate {}", i / kFaceNumbers, quad.vertex[k], quad.uv[k]));
+        damaged(where,
+                fmt::format("face {} names vertex {} and coordinate {}", i / kFaceNumbers, quad.vertex[k], quad.uv[k]));
       }
     }
     out.emplace_back(f[5], quad);
@@ -64,7 +66,8 @@ Proxy read_proxy(const fs::path& path, int body_vertices) {
     const auto refs = json.at("ref_vIdxs").get<std::vector<std::array<int, 3>>>();
     const auto weights = json.at("weights").get<std::vector<std::array<float, 3>>>();
     const auto offsets = json.at("offsets").get<std::vector<std::array<float, 3>>>();
-    if (refs.size() != weights.size() || refs.size() != offsets.size()) damaged(where, "its fitting lists differ in length");
+    if (refs.size() != weights.size() || refs.size() != offsets.size())
+      damaged(where, "its fitting lists differ in length");
     for (std::size_t i = 0; i < refs.size(); ++i) {
       for (const int v : refs[i]) {
         if (v < 0 || v >= body_vertices) damaged(where, fmt::format("hangs on vertex {} of {}", v, body_vertices));
@@ -73,7 +76,8 @@ Proxy read_proxy(const fs::path& path, int body_vertices) {
       proxy.weights.emplace_back(weights[i][0], weights[i][1], weights[i][2]);
       proxy.offsets.push_back(kMetresPerUnit * Vec3(offsets[i][0], offsets[i][1], offsets[i][2]));
     }
-    for (const auto& [material, quad] : read_quads(json.at("faces"), where, refs.size(), proxy.uv.size())) proxy.quads.push_back(quad);
+    for (const auto& [material, quad] : read_quads(json.at("faces"), where, refs.size(), proxy.uv.size()))
+      proxy.quads.push_back(quad);
   } catch (const Json::exception& error) {
     damaged(where, error.what());
   }
@@ -95,20 +99,24 @@ void Source::read_mesh() {
     std::vector<std::string> names;
     for (const Json& material : json.at("materials")) names.push_back(material.at("DbgName").get<std::string>());
     for (const auto& [material, quad] : read_quads(json.at("faces"), where, positions_.size(), uv_.size())) {
-      if (material < 0 || static_cast<std::size_t>(material) >= names.size()) damaged(where, fmt::format("material {}", material));
+      if (material < 0 || static_cast<std::size_t>(material) >= names.size())
+        damaged(where, fmt::format("material {}", material));
       groups_[names[static_cast<std::size_t>(material)]].push_back(quad);
     }
     for (const Json& bone : json.at("bones")) {
       bones_.push_back(bone.at("name").get<std::string>());
       bone_parents_.push_back(bone.at("parent").get<int>());
-      if (bone_parents_.back() >= static_cast<int>(bones_.size()) - 1 && bone_parents_.back() != -1) damaged(where, "bones out of order");
+      if (bone_parents_.back() >= static_cast<int>(bones_.size()) - 1 && bone_parents_.back() != -1)
+        damaged(where, "bones out of order");
     }
     const auto bones = json.at("skinIndices").get<std::vector<int>>();
     const auto weights = json.at("skinWeights").get<std::vector<float>>();
-    if (bones.size() != 4 * positions_.size() || weights.size() != bones.size()) damaged(where, "its skin weights are cut short");
+    if (bones.size() != 4 * positions_.size() || weights.size() != bones.size())
+      damaged(where, "its skin weights are cut short");
     for (std::size_t i = 0; i < bones.size(); i += 4) {
       for (std::size_t k = 0; k < 4; ++k) {
-        if (bones[i + k] < 0 || static_cast<std::size_t>(bones[i + k]) >= bones_.size()) damaged(where, "a bone that is not there");
+        if (bones[i + k] < 0 || static_cast<std::size_t>(bones[i + k]) >= bones_.size())
+          damaged(where, "a bone that is not there");
       }
       skin_bones_.push_back({bones[i], bones[i + 1], bones[i + 2], bones[i + 3]});
       skin_weights_.push_back({weights[i], weights[i + 1], weights[i + 2], weights[i + 3]});
@@ -183,7 +191,8 @@ std::vector<Vec3> Source::target(const std::string& name) const {
     damaged(path.string(), fmt::format("ends before target \"{}\"", name));
   }
   std::vector<Vec3> out(positions_.size());
-  for (std::size_t v = 0; v < out.size(); ++v) out[v] = kMetresPerStep * Vec3(steps[3 * v], steps[3 * v + 1], steps[3 * v + 2]);
+  for (std::size_t v = 0; v < out.size(); ++v)
+    out[v] = kMetresPerStep * Vec3(steps[3 * v], steps[3 * v + 1], steps[3 * v + 2]);
   return out;
 }
 
