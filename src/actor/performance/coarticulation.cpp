@@ -46,7 +46,7 @@ MouthTrack::MouthTrack(const PhoneTrack& phones, double seconds, double fps, flo
       sum += std::min(0.25, length(gestures_[j]));
       ++count;
     }
-    if (count > 0) reach_[i] = std::clamp(sum / count / 0.080, 0.65, 1.3);
+    if (count > 0) reach_[i] = std::clamp(sum / count / 0.080, 0.8, 1.25);
   }
   const auto count = static_cast<std::size_t>(std::ceil((seconds + 2 * kBefore) * kRate)) + 2;
   std::vector<MouthPose> raw(count);

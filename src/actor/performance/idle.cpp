@@ -221,10 +221,11 @@ IdleFrame IdleMotion::Impl::step(double dt, float energy, const EmotionVector& e
   frame.blinking = blinker.active(now);
   frame.expression[kEyeBlinkLeft] = frame.expression[kEyeBlinkRight] = lids;
 
-  // Tone: the emotion's own muscles swell and fade a little, brows stress words.
+  // Tone: the emotion's own muscles swell and fade a little, brows stress words. Sneers stay: they move the upper lip,
+  // which may be in contact.
   const EmotionFace face = emotion_parts(emotion);
   const float tone = 0.09f * options.variation * std::clamp(noise[kTone].value(share), -2.0f, 2.0f);
-  for (int w = kBrowDownLeft; w <= kNoseSneerRight; ++w) frame.expression[w] += tone * face.upper[w];
+  for (int w = kBrowDownLeft; w <= kCheekSquintRight; ++w) frame.expression[w] += tone * face.upper[w];
   for (int w : {kEyeSquintLeft, kEyeSquintRight, kEyeWideLeft, kEyeWideRight})
     frame.expression[w] += tone * face.upper[w];
   const float corner = 0.07f * options.variation * std::clamp(noise[kCorner].value(share), -2.0f, 2.0f);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdlib>
 #include <mutex>
 #include <string_view>
 
@@ -117,6 +118,20 @@ class VoiceSettings {
   float stretch_ = 1, mean_ = 0, stddev_ = 0;
 };
 
+// The vocoder's noise comes from random(): with a state of its own every call hears the same noise, and the program's
+// random() is left as it was.
+class FixedNoise {
+ public:
+  FixedNoise() : before_(initstate(1, state_.data(), state_.size())) {}
+  ~FixedNoise() { setstate(before_); }
+  FixedNoise(const FixedNoise&) = delete;
+  FixedNoise& operator=(const FixedNoise&) = delete;
+
+ private:
+  std::array<char, 128> state_{};
+  char* before_;
+};
+
 // Appends one utterance. Phone ends are cut to the samples that flite made (the diphone voice stops in mid-pause).
 void append_utterance(const std::string& text, cst_voice* voice, double gain, SpokenSentence& out) {
   cst_utterance* utterance = flite_synth_text(text.c_str(), voice);
@@ -127,11 +142,11 @@ void append_utterance(const std::string& text, cst_voice* voice, double gain, Sp
   const double offset = out.audio.seconds();
   const cst_wave* wave = utt_wave(utterance);
   if (wave != nullptr) {
+    MIEN_CHECK(wave->sample_rate == kSpeechRate, "a voice of {} Hz", wave->sample_rate);
     std::vector<float> samples(static_cast<std::size_t>(std::max(0, wave->num_samples)));
     for (std::size_t i = 0; i < samples.size(); ++i) {
       samples[i] = std::clamp(static_cast<float>(gain) * wave->samples[i] / 32768.0f, -1.0f, 1.0f);
     }
-    if (wave->sample_rate != kSpeechRate) samples = resample(samples, wave->sample_rate, kSpeechRate);
     out.audio.samples.insert(out.audio.samples.end(), samples.begin(), samples.end());
   }
   const double limit = out.audio.seconds();
@@ -229,6 +244,7 @@ SpokenSentence speak_text(const std::string& text, const VoiceOptions& options) 
   const std::scoped_lock lock(flite_mutex());
   cst_voice* voice = flite_voice(options.voice);
   const VoiceSettings settings(voice, options);
+  const FixedNoise noise;
   SpokenSentence result;
   result.text = text;
   for (const std::string& piece : split_sentences(plain)) {
