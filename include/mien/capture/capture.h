@@ -2,12 +2,14 @@
 // The format is described in docs/capture.md.
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "mien/base/progress.h"
 #include "mien/geometry/camera.h"
 #include "mien/head/emotion.h"
 #include "mien/head/head_motion.h"
@@ -16,18 +18,20 @@
 
 namespace mien {
 
+class CameraPathCache;
+
 struct CaptureCamera {
-  std::string id;                              // "F", "L30", ...
-  Camera camera;                               // intrinsics; extrinsics unless `moving`
-  bool moving = false;                         // extrinsics per frame, in the sequence's `camera_path`
+  std::string id;                               // "F", "L30", ...
+  Camera camera;                                // intrinsics; extrinsics unless `moving`
+  bool moving = false;                          // extrinsics per frame, in the sequence's `camera_path`
   std::array<float, 3> background = {0, 0, 0};  // colour behind the person in the stored images, [0,1] sRGB
 };
 
 // One camera's view of a sequence.
 struct CaptureView {
-  std::string camera;   // CaptureCamera::id
-  std::string images;   // folder of 000000.jpg/.png ..., relative
-  std::string masks;    // folder of 000000.png (8-bit matte); may be empty
+  std::string camera;       // CaptureCamera::id
+  std::string images;       // folder of 000000.jpg/.png ..., relative
+  std::string masks;        // folder of 000000.png (8-bit matte); may be empty
   std::string camera_path;  // JSON list of world_to_camera per frame, relative; only for moving cameras
 };
 
@@ -37,10 +41,10 @@ struct CaptureSequence {
   EmotionTrack emotion;
   double fps = 30;
   int frames = 0;
-  std::string audio;       // WAV, relative; may be empty
-  std::string transcript;  // text
-  std::string phones;      // JSON, relative; may be empty
-  std::string motion;      // safetensors, relative
+  std::string audio;            // WAV, relative; may be empty
+  std::string transcript;       // text
+  std::string phones;           // JSON, relative; may be empty
+  std::string motion;           // safetensors, relative
   std::string split = "train";  // or "test"
   std::vector<CaptureView> views;
 };
@@ -52,7 +56,8 @@ struct Capture {
   std::vector<CaptureCamera> cameras;
   std::vector<CaptureSequence> sequences;
 
-  // Reads and checks the structure of capture.json (not every file). Throws kNotFound, kBadFile, kUnsupported (newer format).
+  // Reads and checks the structure of capture.json (not every file). Throws kNotFound, kBadFile, kUnsupported (newer
+  // format).
   static Capture load(const std::filesystem::path& folder);
   void save() const;  // writes capture.json atomically
 
@@ -60,8 +65,23 @@ struct Capture {
   const CaptureSequence& sequence(const std::string& id) const;  // likewise
   HeadModel load_head_model() const;
   HeadMotion load_motion(const CaptureSequence& sequence) const;
+  // The camera of a frame; for a moving one with that frame's extrinsics. Thread-safe.
   Camera camera_at(const CaptureSequence& sequence, const CaptureView& view, int frame) const;
+  // The picture of a frame, .jpg, .jpeg or .png (throws kNotFound when there is none), and its matte ("" without
+  // masks).
+  std::filesystem::path image_path(const CaptureView& view, int frame) const;
+  std::filesystem::path mask_path(const CaptureView& view, int frame) const;
+
+  std::shared_ptr<CameraPathCache> camera_paths;  // what camera_at() has read; set by load()
 };
+
+// "000042": the name of a frame's files, without extension.
+std::string frame_name(int frame);
+
+// A moving camera's world_to_camera [frames], as a JSON file. Reading checks that each is a rigid transform: throws
+// kBadFile naming the frame.
+void write_camera_path(const std::filesystem::path& path, const std::vector<Mat4>& world_to_camera);
+std::vector<Mat4> read_camera_path(const std::filesystem::path& path);
 
 // One picture with its matte, ready for training.
 struct CaptureFrame {
@@ -69,16 +89,17 @@ struct CaptureFrame {
   Image8 matte;  // 1 channel; 255 everywhere when the capture has no masks
 };
 
-// Everything that is wrong: file, sequence, frame, and the mend, one line each. Reads every file.
+// Everything that is wrong: file, sequence, frame, and the mend, one line each. Reads every file, on all threads.
+// Throws kNotFound only when there is no capture.json; all else is a problem in the list.
 struct CaptureProblem {
   std::string where;
   std::string what;
   std::string mend;
 };
-std::vector<CaptureProblem> check_capture(const std::filesystem::path& folder);
+std::vector<CaptureProblem> check_capture(const std::filesystem::path& folder, const ProgressCallback& progress = {});
 
-// Frames in memory, bounded by bytes; JPEG/PNG content is kept compressed when the decoded pictures do not fit.
-// Thread-safe.
+// Frames in memory, at most `max_bytes`, the least recently used leaving first; JPEG/PNG content is kept compressed
+// when the decoded pictures do not fit. Thread-safe. get() throws kNotFound or kBadFile, naming the file.
 class FrameCache {
  public:
   FrameCache(const Capture& capture, std::size_t max_bytes);
