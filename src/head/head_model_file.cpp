@@ -7,6 +7,7 @@
 
 #include "mien/base/error.h"
 #include "mien/base/json.h"
+#include "mien/base/resource.h"
 #include "mien/base/safetensors.h"
 #include "mien/head/head_model.h"
 
@@ -268,7 +269,7 @@ fs::path find_head_asset() {
     std::error_code error;
     const fs::path program = fs::read_symlink("/proc/self/exe", error);
     if (!error) candidates.push_back(program.parent_path() / ".." / "share" / "mien" / kName);
-    candidates.push_back(fs::path(MIEN_SOURCE_DIR) / ".cache" / kName);
+    candidates.push_back(cache_folder() / kName);
   }
   for (const fs::path& path : candidates) {
     std::error_code error;

@@ -125,7 +125,7 @@ struct HeadModel {
   void save(SafetensorsWriter& writer, const std::string& prefix) const;
 };
 
-// Where the default head lies: $MIEN_HEAD, then share/mien/ beside the program, then .cache/ of the source tree (name:
+// Where the default head lies: $MIEN_HEAD, then share/mien/ beside the program, then cache_folder() (name:
 // head.safetensors). Throws kNotFound with the mend when it is in none of them.
 std::filesystem::path find_head_asset();
 
