@@ -9,7 +9,7 @@ namespace mien::splat {
 
 constexpr int kTileSize = 16;  // pixels a side
 constexpr int kTilePixels = kTileSize * kTileSize;
-constexpr int kPartial = 12;  // floats per Gaussian in the screen-space gradient: see TileBackward
+constexpr int kPartial = 16;  // floats per Gaussian in the screen-space gradient: see TileBackward
 
 // SplatInput without its header.
 struct Cloud {

@@ -19,6 +19,10 @@ inline F dot(const V3& a, const V3& b) {
 // Gaussian is repeated.
 template <int width>
 inline void gather(const float* base, int first, int count, F* out) {
+  if (first + kLanes <= count) {
+    load_rows<width>(base + static_cast<std::int64_t>(first) * width, out);
+    return;
+  }
   alignas(64) float lanes[width][kLanes];
   for (int l = 0; l < kLanes; ++l) {
     const float* row = base + static_cast<std::int64_t>(first + l < count ? first + l : count - 1) * width;

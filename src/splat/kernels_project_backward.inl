@@ -1,9 +1,16 @@
 // Part of the kernels: gradients from the screen back to the parameters, kLanes Gaussians at a time. The forward
 // quantities are computed again: cheaper than keeping them.
 
-// Adds vector k's lane l to base[(first + l) width + k], for the lanes in `lanes`.
+constexpr std::uint32_t kAllLanes = (1u << kLanes) - 1;
+
+// Adds vector k's lane l to base[(first + l) width + k], for the lanes in `lanes`; the others may hold
+// anything. `count`: rows that exist.
 template <int width>
-inline void scatter_add(float* base, int first, std::uint32_t lanes, const F* values) {
+inline void scatter_add(float* base, int first, int count, std::uint32_t lanes, const F* values) {
+  if (first + kLanes <= count && lanes == kAllLanes) {
+    add_rows<width>(base + static_cast<std::int64_t>(first) * width, values);
+    return;
+  }
   alignas(64) float rows[width][kLanes];
   for (int k = 0; k < width; ++k) store(rows[k], values[k]);
   for (; lanes != 0; lanes &= lanes - 1) {
@@ -14,23 +21,18 @@ inline void scatter_add(float* base, int first, std::uint32_t lanes, const F* va
 }
 
 // Sums of all threads' partial gradients; returns the lanes in which any is not zero.
-inline std::uint32_t collect(const ProjectBackwardJob& job, int first, F sums[9]) {
-  alignas(64) float rows[9][kLanes] = {};
-  std::uint32_t lanes = 0;
-  for (int l = 0; l < kLanes && first + l < job.end; ++l) {
-    float total[9] = {};
-    for (int p = 0; p < job.partial_count; ++p) {
-      const float* row = job.partials[p] + static_cast<std::int64_t>(first + l) * kPartial;
-      for (int k = 0; k < 9; ++k) total[k] += row[k];
+inline std::uint32_t collect(const ProjectBackwardJob& job, int first, F sums[kPartial]) {
+  for (int k = 0; k < kPartial; k += kLanes) {
+    for (int l = 0; l < kLanes; ++l) {
+      F row = set1(0);
+      for (int p = 0; p < job.partial_count && first + l < job.end; ++p)
+        row = row + load(job.partials[p] + static_cast<std::int64_t>(first + l) * kPartial + k);
+      sums[k + l] = row;
     }
-    bool zero = true;
-    for (int k = 0; k < 9; ++k) {
-      rows[k][l] = total[k];
-      zero = zero && total[k] == 0;
-    }
-    lanes |= static_cast<std::uint32_t>(!zero) << l;
+    transpose(sums + k);
   }
-  for (int k = 0; k < 9; ++k) sums[k] = load(rows[k]);
+  std::uint32_t lanes = 0;
+  for (int k = 0; k < 9; ++k) lanes |= bits(gt(abs(sums[k]), set1(0)));
   return lanes;
 }
 
@@ -88,7 +90,7 @@ void project_backward(const ProjectBackwardJob& job) {
   const Cloud& cloud = job.cloud;
   const View& view = *job.view;
   for (int first = job.begin; first < job.end; first += kLanes) {
-    F sums[9];
+    F sums[kPartial];
     const std::uint32_t lanes = collect(job, first, sums);
     if (lanes == 0) continue;
     Geometry g;
@@ -163,13 +165,13 @@ void project_backward(const ProjectBackwardJob& job) {
     const F d_means[3] = {fma(dx, set1(w[0]), fma(dy, set1(w[3]), fma(dz, set1(w[6]), through_colour.x))),
                           fma(dx, set1(w[1]), fma(dy, set1(w[4]), fma(dz, set1(w[7]), through_colour.y))),
                           fma(dx, set1(w[2]), fma(dy, set1(w[5]), fma(dz, set1(w[8]), through_colour.z)))};
-    scatter_add<3>(job.d_means, first, lanes, d_means);
-    scatter_add<4>(job.d_quats, first, lanes, d_quats);
-    scatter_add<3>(job.d_scales, first, lanes, d_scales);
-    scatter_add<1>(job.d_opacities, first, lanes, &d_opacity);
+    scatter_add<3>(job.d_means, first, job.end, lanes, d_means);
+    scatter_add<4>(job.d_quats, first, job.end, lanes, d_quats);
+    scatter_add<3>(job.d_scales, first, job.end, lanes, d_scales);
+    scatter_add<1>(job.d_opacities, first, job.end, lanes, &d_opacity);
     if (job.d_mean2d_norm != nullptr) {
       const F norm = sqrt(fma(du, du, dv * dv));
-      scatter_add<1>(job.d_mean2d_norm, first, lanes, &norm);
+      scatter_add<1>(job.d_mean2d_norm, first, job.end, lanes, &norm);
     }
   }
 }

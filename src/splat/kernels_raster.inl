@@ -78,7 +78,8 @@ inline Splat broadcast(const Record& g) {
 // One Gaussian over one block: everything that both directions must agree on. Full pixels carry minus their
 // transmittance, so that they fail the test of the stop by themselves.
 struct Step {
-  F dx, dy, raw, alpha, rest, next;  // rest = 1 - alpha; next = transmittance behind
+  F dx, dy, raw, alpha, next;  // next = transmittance behind
+  F weight;                    // alpha times transmittance where drawn, else 0
   M reached, drawn;
 };
 inline Step step(const Splat& g, F x, F y, F transmittance) {
@@ -88,17 +89,17 @@ inline Step step(const Splat& g, F x, F y, F transmittance) {
   const F power = fma(s.dx, fma(g.xx, s.dx, g.xy * s.dy), fma(g.yy * s.dy, s.dy, g.log_opacity));
   s.raw = exp2(power);
   s.alpha = min(s.raw, set1(kAlphaCeiling));
-  s.rest = set1(1) - s.alpha;
-  s.next = transmittance * s.rest;
-  s.reached = both(ge(s.raw, set1(kAlphaFloor)), gt(transmittance, set1(0)));
-  s.drawn = both(s.reached, gt(s.next, set1(kTransmittanceStop)));
+  const F weight = s.alpha * transmittance;
+  s.next = transmittance - weight;
+  s.reached = ge(gt(transmittance, set1(0)), s.raw, set1(kAlphaFloor));
+  s.drawn = gt(s.reached, s.next, set1(kTransmittanceStop));
+  s.weight = keep(s.drawn, weight);
   return s;
 }
 
-inline void prefetch_ahead(const Record* records, const std::uint32_t* entries, int i, int count) {
-  constexpr int kAhead = 6;
-  if (i + kAhead < count) __builtin_prefetch(records + entries[i + kAhead]);
-}
+// A macro because GCC drops calls of a function that only prefetches.
+#define MIEN_PREFETCH(records, entries, i, count) \
+  if ((i) + 8 < (count)) __builtin_prefetch((records) + (entries)[(i) + 8])
 
 // Transmittance at the start: 1, or minus 1 outside the picture. Returns the blocks with a pixel inside.
 inline std::uint64_t clear_transmittance(const View& view, int tile_x, int tile_y, float* transmittance) {
@@ -150,7 +151,7 @@ TileForwardResult forward(const TileForward& job) {
   const Corners corners = make_corners(job.tile_x, job.tile_y);
   TileForwardResult result = {job.count, 0};
   for (int i = 0; i < job.count; ++i) {
-    prefetch_ahead(job.records, job.entries, i, job.count);
+    MIEN_PREFETCH(job.records, job.entries, i, job.count);
     const Record& record = job.records[job.entries[i]];
     std::uint64_t touched = touched_blocks(record, corners) & active, drawn_on = 0;
     const Splat g = broadcast(record);
@@ -161,10 +162,9 @@ TileForwardResult forward(const TileForward& job) {
       const Step s = step(g, grid.x[b % 4], grid.y[b / 4], before);
       if (!any(s.reached)) continue;
       drawn_on |= std::uint64_t{1} << b;
-      const F weight = keep(s.drawn, s.alpha * before);
-      store(red + b * kLanes, fma(weight, g.red, load(red + b * kLanes)));
-      store(green + b * kLanes, fma(weight, g.green, load(green + b * kLanes)));
-      store(blue + b * kLanes, fma(weight, g.blue, load(blue + b * kLanes)));
+      store(red + b * kLanes, fma(s.weight, g.red, load(red + b * kLanes)));
+      store(green + b * kLanes, fma(s.weight, g.green, load(green + b * kLanes)));
+      store(blue + b * kLanes, fma(s.weight, g.blue, load(blue + b * kLanes)));
       F after = select(s.drawn, s.next, before);
       const M stopped = without(s.reached, s.drawn);
       if (any(stopped)) {
@@ -201,24 +201,30 @@ TileForwardResult forward(const TileForward& job) {
 // Incoming gradients of a tile in block order: r, g, b, alpha; zero outside the picture.
 inline void read_gradients(const TileBackward& job, float* r, float* g, float* b, float* a) {
   const View& view = *job.view;
-  for (int block = 0; block < kBlocks; ++block)
-    for (int l = 0; l < kLanes; ++l) {
-      const int x = job.tile_x * kTileSize + 4 * (block % 4) + l % 4;
-      const int y = job.tile_y * kTileSize + kBlockHeight * (block / 4) + l / 4;
-      const int i = block * kLanes + l;
-      if (x >= view.width || y >= view.height) {
-        r[i] = g[i] = b[i] = a[i] = 0;
+  for (int y = 0; y < kTileSize; ++y) {
+    const std::int64_t row = static_cast<std::int64_t>(job.tile_y * kTileSize + y) * view.width;
+    for (int x = 0; x < kTileSize; x += 4) {
+      const int i = (4 * (y / kBlockHeight) + x / 4) * kLanes + 4 * (y % kBlockHeight);
+      const int column = job.tile_x * kTileSize + x;
+      const int inside = job.tile_y * kTileSize + y < view.height ? view.width - column : 0;
+      if (inside >= 4) {
+        deinterleave4(job.d_rgb + 3 * (row + column), r + i, g + i, b + i);
+        for (int k = 0; k < 4; ++k) a[i + k] = job.d_alpha != nullptr ? job.d_alpha[row + column + k] : 0.0f;
         continue;
       }
-      const std::int64_t pixel = static_cast<std::int64_t>(y) * view.width + x;
-      r[i] = job.d_rgb[3 * pixel];
-      g[i] = job.d_rgb[3 * pixel + 1];
-      b[i] = job.d_rgb[3 * pixel + 2];
-      a[i] = job.d_alpha != nullptr ? job.d_alpha[pixel] : 0.0f;
+      for (int k = 0; k < 4; ++k) {
+        const float* pixel = job.d_rgb + 3 * (row + column + k);
+        r[i + k] = k < inside ? pixel[0] : 0.0f;
+        g[i + k] = k < inside ? pixel[1] : 0.0f;
+        b[i + k] = k < inside ? pixel[2] : 0.0f;
+        a[i + k] = k < inside && job.d_alpha != nullptr ? job.d_alpha[row + column + k] : 0.0f;
+      }
     }
+  }
 }
 
 void backward(const TileBackward& job) {
+  if (job.used == 0) return;
   alignas(64) float t[kTilePixels], behind[kTilePixels];
   alignas(64) float d_red[kTilePixels], d_green[kTilePixels], d_blue[kTilePixels], d_alpha[kTilePixels];
   clear_transmittance(*job.view, job.tile_x, job.tile_y, t);
@@ -235,21 +241,21 @@ void backward(const TileBackward& job) {
   const F zero = set1(0);
   for (int i = 0; i < job.used; ++i) {
     std::uint64_t touched = job.blocks[i];
-    prefetch_ahead(job.records, job.entries, i, job.used);
+    MIEN_PREFETCH(job.records, job.entries, i, job.used);
+    if (i + 8 < job.used)
+      __builtin_prefetch(job.partials + static_cast<std::int64_t>(job.entries[i + 8]) * kPartial, 1);
     if (touched == 0) continue;
     const Splat g = broadcast(job.records[job.entries[i]]);
     float* partial = job.partials + static_cast<std::int64_t>(job.entries[i]) * kPartial;
-    __builtin_prefetch(partial, 1);
     F sums[9] = {zero, zero, zero, zero, zero, zero, zero, zero, zero};
     for (; touched != 0; touched &= touched - 1) {
       const int b = __builtin_ctzll(touched), at = b * kLanes;
       const F before = load(t + at);
       const Step s = step(g, grid.x[b % 4], grid.y[b / 4], before);
       const F dr = load(d_red + at), dg = load(d_green + at), db = load(d_blue + at);
-      const F weight = keep(s.drawn, s.alpha * before);
       const F own = fma(dr, g.red, fma(dg, g.green, db * g.blue));
-      const F rest = fnma(weight, own, load(behind + at));
-      const F d_a = fnma(rest, reciprocal(s.rest), before * own);
+      const F rest = fnma(s.weight, own, load(behind + at));
+      const F d_a = fnma(rest, reciprocal(1.0f - s.alpha), before * own);
       const F e = keep(both(s.drawn, le(s.raw, set1(kAlphaCeiling))), s.alpha * d_a);
       const F ex = e * s.dx, ey = e * s.dy;
       sums[0] = sums[0] + e;
@@ -258,9 +264,9 @@ void backward(const TileBackward& job) {
       sums[3] = fma(ex, s.dx, sums[3]);
       sums[4] = fma(ex, s.dy, sums[4]);
       sums[5] = fma(ey, s.dy, sums[5]);
-      sums[6] = fma(weight, dr, sums[6]);
-      sums[7] = fma(weight, dg, sums[7]);
-      sums[8] = fma(weight, db, sums[8]);
+      sums[6] = fma(s.weight, dr, sums[6]);
+      sums[7] = fma(s.weight, dg, sums[7]);
+      sums[8] = fma(s.weight, db, sums[8]);
       store(behind + at, rest);
       store(t + at, select(s.drawn, s.next, select(s.reached, -before, before)));
     }

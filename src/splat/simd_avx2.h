@@ -64,6 +64,12 @@ inline M either(M a, M b) {
 inline M without(M a, M b) {
   return {_mm256_andnot_ps(b.v, a.v)};
 }  // a and not b
+inline M ge(M m, F a, F b) {
+  return both(m, ge(a, b));
+}  // m and a >= b
+inline M gt(M m, F a, F b) {
+  return both(m, gt(a, b));
+}
 inline std::uint32_t bits(M m) {
   return static_cast<std::uint32_t>(_mm256_movemask_ps(m.v));
 }
@@ -126,6 +132,23 @@ inline void transpose(F v[8]) {
   }
 }
 
+// columns[k] lane l = p[l width + k].
+template <int width>
+inline void load_rows(const float* p, F* columns) {
+  alignas(32) float lanes[width][kLanes];
+  for (int l = 0; l < kLanes; ++l)
+    for (int k = 0; k < width; ++k) lanes[k][l] = p[l * width + k];
+  for (int k = 0; k < width; ++k) columns[k] = load(lanes[k]);
+}
+// p[l width + k] += columns[k] lane l.
+template <int width>
+inline void add_rows(float* p, const F* columns) {
+  alignas(32) float lanes[width][kLanes];
+  for (int k = 0; k < width; ++k) store(lanes[k], columns[k]);
+  for (int l = 0; l < kLanes; ++l)
+    for (int k = 0; k < width; ++k) p[l * width + k] += lanes[k][l];
+}
+
 // out[i] += sum of the lanes of v[i], i < 9.
 inline void add_sums9(const F v[9], float* out) {
   const F a = _mm256_hadd_ps(v[0], v[1]), b = _mm256_hadd_ps(v[2], v[3]);
@@ -145,6 +168,13 @@ inline void interleave4(const float* red, const float* green, const float* blue,
   _mm_storeu_ps(out, _mm_shuffle_ps(low, _mm_shuffle_ps(b, low, 0xa0), 0x84));
   _mm_storeu_ps(out + 4, _mm_shuffle_ps(_mm_shuffle_ps(low, b, 0x5f), high, 0x48));
   _mm_storeu_ps(out + 8, _mm_shuffle_ps(_mm_shuffle_ps(b, high, 0xaa), _mm_shuffle_ps(high, b, 0xff), 0x88));
+}
+
+inline void deinterleave4(const float* in, float* red, float* green, float* blue) {
+  const __m128 a = _mm_loadu_ps(in), b = _mm_loadu_ps(in + 4), c = _mm_loadu_ps(in + 8);
+  _mm_storeu_ps(red, _mm_shuffle_ps(a, _mm_shuffle_ps(b, c, 0x5a), 0x8c));
+  _mm_storeu_ps(green, _mm_shuffle_ps(_mm_shuffle_ps(a, b, 0x05), _mm_shuffle_ps(b, c, 0xaf), 0x88));
+  _mm_storeu_ps(blue, _mm_shuffle_ps(_mm_shuffle_ps(a, b, 0x5a), c, 0xc8));
 }
 
 }  // namespace mien::splat::avx2

@@ -74,6 +74,12 @@ inline M either(M a, M b) {
 inline M without(M a, M b) {
   return a & ~b;
 }
+inline M ge(M m, F a, F b) {
+  return m & (a >= b);
+}  // m and a >= b
+inline M gt(M m, F a, F b) {
+  return m & (a > b);
+}
 inline std::uint32_t bits(M m) {
   std::uint32_t out = 0;
   for (int i = 0; i < 4; ++i) out |= static_cast<std::uint32_t>(m[i] != 0) << i;
@@ -122,6 +128,23 @@ inline void transpose(F v[4]) {
     }
 }
 
+// columns[k] lane l = p[l width + k].
+template <int width>
+inline void load_rows(const float* p, F* columns) {
+  alignas(16) float lanes[width][kLanes];
+  for (int l = 0; l < kLanes; ++l)
+    for (int k = 0; k < width; ++k) lanes[k][l] = p[l * width + k];
+  for (int k = 0; k < width; ++k) columns[k] = load(lanes[k]);
+}
+// p[l width + k] += columns[k] lane l.
+template <int width>
+inline void add_rows(float* p, const F* columns) {
+  alignas(16) float lanes[width][kLanes];
+  for (int k = 0; k < width; ++k) store(lanes[k], columns[k]);
+  for (int l = 0; l < kLanes; ++l)
+    for (int k = 0; k < width; ++k) p[l * width + k] += lanes[k][l];
+}
+
 // out[i] += sum of the lanes of v[i], i < 9.
 inline void add_sums9(const F v[9], float* out) {
   for (int i = 0; i < 9; ++i) out[i] += (v[i][0] + v[i][1]) + (v[i][2] + v[i][3]);
@@ -133,6 +156,14 @@ inline void interleave4(const float* r, const float* g, const float* b, float* o
     out[3 * i] = r[i];
     out[3 * i + 1] = g[i];
     out[3 * i + 2] = b[i];
+  }
+}
+
+inline void deinterleave4(const float* in, float* r, float* g, float* b) {
+  for (int i = 0; i < 4; ++i) {
+    r[i] = in[3 * i];
+    g[i] = in[3 * i + 1];
+    b[i] = in[3 * i + 2];
   }
 }
 
