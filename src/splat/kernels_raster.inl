@@ -8,24 +8,45 @@ constexpr int kBlocks = kTilePixels / kLanes;
 constexpr float kAlphaFloor = 1.0f / 255.0f;
 constexpr float kAlphaCeiling = 0.999f;
 constexpr float kTransmittanceStop = 1e-4f;
-constexpr std::uint64_t kAllBlocks = kBlocks == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << (kBlocks % 64)) - 1;
+constexpr int kOpenCheck = 8;  // entries between two looks for blocks that have become full
 
-// Pixel centres of every block of a tile.
-struct Grid {
-  F x[4];                         // by block column
-  F y[kTileSize / kBlockHeight];  // by block row
+// Pixels of one block: centres, transmittance (minus it once the pixel is full), and the picture so far.
+struct Block {
+  F x, y, transmittance, red, green, blue;
+};
+// The same for the way back: what lies behind adds `behind` to the loss; incoming gradients.
+struct BackwardBlock {
+  F x, y, transmittance, behind, d_red, d_green, d_blue;
 };
 
-inline Grid make_grid(int tile_x, int tile_y) {
+// Centres, and transmittance 1, or minus 1 outside the picture. Returns the blocks with a pixel inside.
+template <typename AnyBlock>
+inline std::uint64_t clear_blocks(const View& view, int tile_x, int tile_y, AnyBlock* blocks) {
   alignas(64) float lane_x[kLanes], lane_y[kLanes];
   for (int l = 0; l < kLanes; ++l) {
     lane_x[l] = static_cast<float>(tile_x * kTileSize + l % 4) + 0.5f;
     lane_y[l] = static_cast<float>(tile_y * kTileSize + l / 4) + 0.5f;
   }
-  Grid grid;
-  for (int i = 0; i < 4; ++i) grid.x[i] = load(lane_x) + static_cast<float>(4 * i);
-  for (int i = 0; i < kTileSize / kBlockHeight; ++i) grid.y[i] = load(lane_y) + static_cast<float>(kBlockHeight * i);
-  return grid;
+  const F right = set1(static_cast<float>(view.width)), bottom = set1(static_cast<float>(view.height));
+  const F one = set1(1);
+  std::uint64_t active = 0;
+  for (int b = 0; b < kBlocks; ++b) {
+    AnyBlock& block = blocks[b];
+    block.x = load(lane_x) + static_cast<float>(4 * (b % 4));
+    block.y = load(lane_y) + static_cast<float>(kBlockHeight * (b / 4));
+    const M inside = both(gt(right, block.x), gt(bottom, block.y));
+    block.transmittance = select(inside, one, -one);
+    active |= static_cast<std::uint64_t>(any(inside)) << b;
+  }
+  return active;
+}
+
+// Where pixel (x, y) of a tile, x a multiple of 4, lies: block, and lane of the first of four.
+inline int block_of(int x, int y) {
+  return 4 * (y / kBlockHeight) + x / 4;
+}
+inline int lane_of(int y) {
+  return 4 * (y % kBlockHeight);
 }
 
 // First pixel centre of each block, kLanes blocks a vector.
@@ -76,50 +97,35 @@ inline Splat broadcast(const Record& g) {
 }
 
 // One Gaussian over one block: everything that both directions must agree on. Full pixels carry minus their
-// transmittance, so that they fail the test of the stop by themselves.
+// transmittance, so that they fail the test of the stop by themselves. `bounded`: opacity may exceed the ceiling.
 struct Step {
-  F dx, dy, raw, alpha, next;  // next = transmittance behind
-  F weight;                    // alpha times transmittance where drawn, else 0
-  M reached, drawn;
+  F dx, dy, raw, alpha, weight, after;  // weight = alpha times transmittance; after = the new transmittance
+  M drawn;
 };
+template <bool bounded>
 inline Step step(const Splat& g, F x, F y, F transmittance) {
   Step s;
   s.dx = g.u - x;
   s.dy = g.v - y;
   const F power = fma(s.dx, fma(g.xx, s.dx, g.xy * s.dy), fma(g.yy * s.dy, s.dy, g.log_opacity));
   s.raw = exp2(power);
-  s.alpha = min(s.raw, set1(kAlphaCeiling));
-  const F weight = s.alpha * transmittance;
-  s.next = transmittance - weight;
-  s.reached = ge(gt(transmittance, set1(0)), s.raw, set1(kAlphaFloor));
-  s.drawn = gt(s.reached, s.next, set1(kTransmittanceStop));
-  s.weight = keep(s.drawn, weight);
+  s.alpha = bounded ? min(s.raw, set1(kAlphaCeiling)) : s.raw;
+  s.weight = s.alpha * transmittance;
+  const F next = transmittance - s.weight;
+  const M reached = ge(s.raw, set1(kAlphaFloor));
+  s.drawn = gt(reached, next, set1(kTransmittanceStop));
+  s.after = select(s.drawn, next, negative_where(reached, transmittance));
   return s;
 }
+inline bool may_exceed_ceiling(const Record& g) {
+  return !(g.log_opacity < -0.0016f);
+}  // 2^-0.0016 = 0.9989
 
 // A macro because GCC drops calls of a function that only prefetches.
 #define MIEN_PREFETCH(records, entries, i, count) \
   if ((i) + 8 < (count)) __builtin_prefetch((records) + (entries)[(i) + 8])
 
-// Transmittance at the start: 1, or minus 1 outside the picture. Returns the blocks with a pixel inside.
-inline std::uint64_t clear_transmittance(const View& view, int tile_x, int tile_y, float* transmittance) {
-  const int right = view.width - tile_x * kTileSize, bottom = view.height - tile_y * kTileSize;
-  const F one = set1(1);
-  for (int i = 0; i < kTilePixels; i += kLanes) store(transmittance + i, one);
-  if (right >= kTileSize && bottom >= kTileSize) return kAllBlocks;
-  std::uint64_t active = 0;
-  for (int b = 0; b < kBlocks; ++b)
-    for (int l = 0; l < kLanes; ++l) {
-      const int x = 4 * (b % 4) + l % 4, y = kBlockHeight * (b / 4) + l / 4;
-      if (x < right && y < bottom)
-        active |= std::uint64_t{1} << b;
-      else
-        transmittance[b * kLanes + l] = -1;
-    }
-  return active;
-}
-
-inline void write_tile(const TileForward& job, const float* r, const float* g, const float* b, const float* t) {
+inline void write_tile(const TileForward& job, const Block* blocks) {
   const View& view = *job.view;
   const int x0 = job.tile_x * kTileSize, y0 = job.tile_y * kTileSize;
   const int columns = view.width - x0 < kTileSize ? view.width - x0 : kTileSize;
@@ -127,149 +133,178 @@ inline void write_tile(const TileForward& job, const float* r, const float* g, c
   for (int y = 0; y < rows; ++y) {
     const std::int64_t pixel = static_cast<std::int64_t>(y0 + y) * view.width + x0;
     for (int x = 0; x < columns; x += 4) {
-      const int i = (4 * (y / kBlockHeight) + x / 4) * kLanes + 4 * (y % kBlockHeight);
+      const Block& block = blocks[block_of(x, y)];
+      const int lane = lane_of(y);
+      const float* r = reinterpret_cast<const float*>(&block.red) + lane;
+      const float* g = reinterpret_cast<const float*>(&block.green) + lane;
+      const float* b = reinterpret_cast<const float*>(&block.blue) + lane;
+      const float* a = reinterpret_cast<const float*>(&block.transmittance) + lane;  // by now 1 - transmittance
       if (x + 4 <= columns) {
-        interleave4(r + i, g + i, b + i, job.rgb + 3 * (pixel + x));
-        __builtin_memcpy(job.alpha + pixel + x, t + i, 4 * sizeof(float));
+        interleave4(r, g, b, job.rgb + 3 * (pixel + x));
+        __builtin_memcpy(job.alpha + pixel + x, a, 4 * sizeof(float));
         continue;
       }
       for (int k = 0; x + k < columns; ++k) {
         float* out = job.rgb + 3 * (pixel + x + k);
-        out[0] = r[i + k];
-        out[1] = g[i + k];
-        out[2] = b[i + k];
-        job.alpha[pixel + x + k] = t[i + k];
+        out[0] = r[k];
+        out[1] = g[k];
+        out[2] = b[k];
+        job.alpha[pixel + x + k] = a[k];
       }
     }
   }
 }
 
+template <bool bounded>
+inline void draw(const Splat& g, std::uint64_t touched, Block* blocks) {
+  for (; touched != 0; touched &= touched - 1) {
+    Block& block = blocks[__builtin_ctzll(touched)];
+    const Step s = step<bounded>(g, block.x, block.y, block.transmittance);
+    block.red = fma_where(s.drawn, s.weight, g.red, block.red);
+    block.green = fma_where(s.drawn, s.weight, g.green, block.green);
+    block.blue = fma_where(s.drawn, s.weight, g.blue, block.blue);
+    block.transmittance = s.after;
+  }
+}
+
+// Blocks in which some pixel is not yet full.
+inline std::uint64_t open_blocks(const Block* blocks) {
+  std::uint64_t open = 0;
+  const F zero = set1(0);
+  for (int b = 0; b < kBlocks; ++b) open |= static_cast<std::uint64_t>(any(gt(blocks[b].transmittance, zero))) << b;
+  return open;
+}
+
 TileForwardResult forward(const TileForward& job) {
-  alignas(64) float t[kTilePixels], red[kTilePixels] = {}, green[kTilePixels] = {}, blue[kTilePixels] = {};
-  std::uint64_t active = clear_transmittance(*job.view, job.tile_x, job.tile_y, t);
-  const Grid grid = make_grid(job.tile_x, job.tile_y);
+  Block blocks[kBlocks];
+  std::uint64_t active = clear_blocks(*job.view, job.tile_x, job.tile_y, blocks);
+  const F zero = set1(0);
+  for (Block& block : blocks) block.red = block.green = block.blue = zero;
   const Corners corners = make_corners(job.tile_x, job.tile_y);
   TileForwardResult result = {job.count, 0};
   for (int i = 0; i < job.count; ++i) {
     MIEN_PREFETCH(job.records, job.entries, i, job.count);
     const Record& record = job.records[job.entries[i]];
-    std::uint64_t touched = touched_blocks(record, corners) & active, drawn_on = 0;
-    const Splat g = broadcast(record);
-    for (; touched != 0; touched &= touched - 1) {
-      const int b = __builtin_ctzll(touched);
-      float* at = t + b * kLanes;
-      const F before = load(at);
-      const Step s = step(g, grid.x[b % 4], grid.y[b / 4], before);
-      if (!any(s.reached)) continue;
-      drawn_on |= std::uint64_t{1} << b;
-      store(red + b * kLanes, fma(s.weight, g.red, load(red + b * kLanes)));
-      store(green + b * kLanes, fma(s.weight, g.green, load(green + b * kLanes)));
-      store(blue + b * kLanes, fma(s.weight, g.blue, load(blue + b * kLanes)));
-      F after = select(s.drawn, s.next, before);
-      const M stopped = without(s.reached, s.drawn);
-      if (any(stopped)) {
-        after = select(stopped, -before, after);
-        if (!any(gt(after, set1(0)))) active &= ~(std::uint64_t{1} << b);
-      }
-      store(at, after);
+    const std::uint64_t touched = touched_blocks(record, corners) & active;
+    if (job.blocks != nullptr) job.blocks[i] = touched;
+    if (touched != 0) {
+      result.visits += static_cast<std::uint32_t>(__builtin_popcountll(touched));
+      if (may_exceed_ceiling(record))
+        draw<true>(broadcast(record), touched, blocks);
+      else
+        draw<false>(broadcast(record), touched, blocks);
     }
-    result.visits += static_cast<std::uint32_t>(__builtin_popcountll(drawn_on));
-    if (job.blocks != nullptr) job.blocks[i] = drawn_on;
-    if (active == 0) {
-      result.used = i + 1;
-      break;
+    if (i % kOpenCheck == kOpenCheck - 1) {
+      active &= open_blocks(blocks);
+      if (active == 0) {
+        result.used = i + 1;
+        break;
+      }
     }
   }
   const float* background = job.view->background;
-  for (int i = 0; i < kTilePixels; i += kLanes) {
-    const F left = abs(load(t + i));
-    store(red + i, fma(left, set1(background[0]), load(red + i)));
-    store(green + i, fma(left, set1(background[1]), load(green + i)));
-    store(blue + i, fma(left, set1(background[2]), load(blue + i)));
-    if (job.kept != nullptr) {
-      store(job.kept + i, load(red + i));
-      store(job.kept + kTilePixels + i, load(green + i));
-      store(job.kept + 2 * kTilePixels + i, load(blue + i));
-      store(job.kept + 3 * kTilePixels + i, left);
-    }
-    store(t + i, set1(1) - left);
+  for (int b = 0; b < kBlocks; ++b) {
+    Block& block = blocks[b];
+    const F left = abs(block.transmittance);
+    block.red = fma(left, set1(background[0]), block.red);
+    block.green = fma(left, set1(background[1]), block.green);
+    block.blue = fma(left, set1(background[2]), block.blue);
+    block.transmittance = set1(1) - left;
+    if (job.kept == nullptr) continue;
+    float* kept = job.kept + b * kLanes;
+    store(kept, block.red);
+    store(kept + kTilePixels, block.green);
+    store(kept + 2 * kTilePixels, block.blue);
+    store(kept + 3 * kTilePixels, left);
   }
-  write_tile(job, red, green, blue, t);
+  write_tile(job, blocks);
   return result;
 }
 
-// Incoming gradients of a tile in block order: r, g, b, alpha; zero outside the picture.
-inline void read_gradients(const TileBackward& job, float* r, float* g, float* b, float* a) {
+// Incoming gradients of a tile, zero outside the picture, and from them what all Gaussians and the background add to
+// the loss: colour times gradient, less the transmittance times that of alpha.
+inline void read_gradients(const TileBackward& job, BackwardBlock* blocks) {
   const View& view = *job.view;
+  alignas(64) float d_alpha[kTilePixels];
   for (int y = 0; y < kTileSize; ++y) {
     const std::int64_t row = static_cast<std::int64_t>(job.tile_y * kTileSize + y) * view.width;
     for (int x = 0; x < kTileSize; x += 4) {
-      const int i = (4 * (y / kBlockHeight) + x / 4) * kLanes + 4 * (y % kBlockHeight);
+      BackwardBlock& block = blocks[block_of(x, y)];
+      const int lane = lane_of(y);
+      float* r = reinterpret_cast<float*>(&block.d_red) + lane;
+      float* g = reinterpret_cast<float*>(&block.d_green) + lane;
+      float* b = reinterpret_cast<float*>(&block.d_blue) + lane;
+      float* a = d_alpha + block_of(x, y) * kLanes + lane;
       const int column = job.tile_x * kTileSize + x;
       const int inside = job.tile_y * kTileSize + y < view.height ? view.width - column : 0;
+      const float* pixel = job.d_rgb + 3 * (row + column);
       if (inside >= 4) {
-        deinterleave4(job.d_rgb + 3 * (row + column), r + i, g + i, b + i);
-        for (int k = 0; k < 4; ++k) a[i + k] = job.d_alpha != nullptr ? job.d_alpha[row + column + k] : 0.0f;
+        deinterleave4(pixel, r, g, b);
+        for (int k = 0; k < 4; ++k) a[k] = job.d_alpha != nullptr ? job.d_alpha[row + column + k] : 0.0f;
         continue;
       }
       for (int k = 0; k < 4; ++k) {
-        const float* pixel = job.d_rgb + 3 * (row + column + k);
-        r[i + k] = k < inside ? pixel[0] : 0.0f;
-        g[i + k] = k < inside ? pixel[1] : 0.0f;
-        b[i + k] = k < inside ? pixel[2] : 0.0f;
-        a[i + k] = k < inside && job.d_alpha != nullptr ? job.d_alpha[row + column + k] : 0.0f;
+        r[k] = k < inside ? pixel[3 * k] : 0.0f;
+        g[k] = k < inside ? pixel[3 * k + 1] : 0.0f;
+        b[k] = k < inside ? pixel[3 * k + 2] : 0.0f;
+        a[k] = k < inside && job.d_alpha != nullptr ? job.d_alpha[row + column + k] : 0.0f;
       }
     }
   }
+  for (int b = 0; b < kBlocks; ++b) {
+    BackwardBlock& block = blocks[b];
+    const float* kept = job.kept + b * kLanes;
+    const F colour = fma(block.d_red, load(kept),
+                         fma(block.d_green, load(kept + kTilePixels), block.d_blue * load(kept + 2 * kTilePixels)));
+    block.behind = fnma(load(d_alpha + b * kLanes), load(kept + 3 * kTilePixels), colour);
+  }
+}
+
+template <bool bounded>
+inline void draw_backward(const Splat& g, std::uint64_t touched, BackwardBlock* blocks, float* partial) {
+  const F zero = set1(0);
+  F sums[9] = {zero, zero, zero, zero, zero, zero, zero, zero, zero};
+  for (; touched != 0; touched &= touched - 1) {
+    BackwardBlock& block = blocks[__builtin_ctzll(touched)];
+    const F before = block.transmittance;
+    const Step s = step<bounded>(g, block.x, block.y, before);
+    block.transmittance = s.after;
+    if (!any(s.drawn)) continue;
+    const F weight = keep(s.drawn, s.weight);
+    const F own = fma(block.d_red, g.red, fma(block.d_green, g.green, block.d_blue * g.blue));
+    const F rest = fnma(weight, own, block.behind);
+    const F d_alpha = fnma(rest, reciprocal(1.0f - s.alpha), before * own);
+    const M smooth = bounded ? both(s.drawn, le(s.raw, set1(kAlphaCeiling))) : s.drawn;
+    const F e = keep(smooth, s.alpha * d_alpha), ex = e * s.dx, ey = e * s.dy;
+    block.behind = rest;
+    sums[0] = sums[0] + e;
+    sums[1] = sums[1] + ex;
+    sums[2] = sums[2] + ey;
+    sums[3] = fma(ex, s.dx, sums[3]);
+    sums[4] = fma(ex, s.dy, sums[4]);
+    sums[5] = fma(ey, s.dy, sums[5]);
+    sums[6] = fma(weight, block.d_red, sums[6]);
+    sums[7] = fma(weight, block.d_green, sums[7]);
+    sums[8] = fma(weight, block.d_blue, sums[8]);
+  }
+  add_sums9(sums, partial);
 }
 
 void backward(const TileBackward& job) {
   if (job.used == 0) return;
-  alignas(64) float t[kTilePixels], behind[kTilePixels];
-  alignas(64) float d_red[kTilePixels], d_green[kTilePixels], d_blue[kTilePixels], d_alpha[kTilePixels];
-  clear_transmittance(*job.view, job.tile_x, job.tile_y, t);
-  read_gradients(job, d_red, d_green, d_blue, d_alpha);
-  // `behind`: what all Gaussians not yet passed, and the background, add to the loss.
-  for (int i = 0; i < kTilePixels; i += kLanes) {
-    const float* kept = job.kept + i;
-    F sum = load(d_red + i) * load(kept);
-    sum = fma(load(d_green + i), load(kept + kTilePixels), sum);
-    sum = fma(load(d_blue + i), load(kept + 2 * kTilePixels), sum);
-    store(behind + i, fnma(load(d_alpha + i), load(kept + 3 * kTilePixels), sum));
-  }
-  const Grid grid = make_grid(job.tile_x, job.tile_y);
-  const F zero = set1(0);
+  BackwardBlock blocks[kBlocks];
+  clear_blocks(*job.view, job.tile_x, job.tile_y, blocks);
+  read_gradients(job, blocks);
   for (int i = 0; i < job.used; ++i) {
-    std::uint64_t touched = job.blocks[i];
     MIEN_PREFETCH(job.records, job.entries, i, job.used);
     if (i + 8 < job.used)
       __builtin_prefetch(job.partials + static_cast<std::int64_t>(job.entries[i + 8]) * kPartial, 1);
-    if (touched == 0) continue;
-    const Splat g = broadcast(job.records[job.entries[i]]);
+    if (job.blocks[i] == 0) continue;
+    const Record& record = job.records[job.entries[i]];
     float* partial = job.partials + static_cast<std::int64_t>(job.entries[i]) * kPartial;
-    F sums[9] = {zero, zero, zero, zero, zero, zero, zero, zero, zero};
-    for (; touched != 0; touched &= touched - 1) {
-      const int b = __builtin_ctzll(touched), at = b * kLanes;
-      const F before = load(t + at);
-      const Step s = step(g, grid.x[b % 4], grid.y[b / 4], before);
-      const F dr = load(d_red + at), dg = load(d_green + at), db = load(d_blue + at);
-      const F own = fma(dr, g.red, fma(dg, g.green, db * g.blue));
-      const F rest = fnma(s.weight, own, load(behind + at));
-      const F d_a = fnma(rest, reciprocal(1.0f - s.alpha), before * own);
-      const F e = keep(both(s.drawn, le(s.raw, set1(kAlphaCeiling))), s.alpha * d_a);
-      const F ex = e * s.dx, ey = e * s.dy;
-      sums[0] = sums[0] + e;
-      sums[1] = sums[1] + ex;
-      sums[2] = sums[2] + ey;
-      sums[3] = fma(ex, s.dx, sums[3]);
-      sums[4] = fma(ex, s.dy, sums[4]);
-      sums[5] = fma(ey, s.dy, sums[5]);
-      sums[6] = fma(s.weight, dr, sums[6]);
-      sums[7] = fma(s.weight, dg, sums[7]);
-      sums[8] = fma(s.weight, db, sums[8]);
-      store(behind + at, rest);
-      store(t + at, select(s.drawn, s.next, select(s.reached, -before, before)));
-    }
-    add_sums9(sums, partial);
+    if (may_exceed_ceiling(record))
+      draw_backward<true>(broadcast(record), job.blocks[i], blocks, partial);
+    else
+      draw_backward<false>(broadcast(record), job.blocks[i], blocks, partial);
   }
 }

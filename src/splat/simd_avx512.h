@@ -82,6 +82,12 @@ inline F select(M m, F a, F b) {
 inline F keep(M m, F a) {
   return _mm512_maskz_mov_ps(m, a);
 }
+inline F fma_where(M m, F a, F b, F c) {
+  return _mm512_mask3_fmadd_ps(a, b, c, m);
+}  // c where not m
+inline F negative_where(M m, F a) {
+  return _mm512_mask_or_ps(a, m, a, set1(-0.0f));
+}  // -|a| where m
 inline F lane_numbers() {
   return _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
