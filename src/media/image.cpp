@@ -58,6 +58,13 @@ Image8 read_image(const std::filesystem::path& path) {
   return decode_image(bytes.data(), bytes.size(), path.string());
 }
 
+std::vector<std::uint8_t> encode_jpeg(const Image8& image, int quality) {
+  if (quality < 0 || quality > 100) {
+    throw Error(ErrorCode::kBadArgument, fmt::format("JPEG quality {}", quality), "use 0 to 100");
+  }
+  return media::encode_jpeg(image, quality);
+}
+
 void write_image(const std::filesystem::path& path, const Image8& image, int jpeg_quality) {
   std::string extension = path.extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(),

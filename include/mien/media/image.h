@@ -44,6 +44,8 @@ Image8 decode_image(const std::uint8_t* data, std::size_t bytes, const std::stri
 // By extension: .png (lossless), .jpg/.jpeg (quality 0..100, 4:4:4; RGBA is refused). Atomic.
 void write_image(const std::filesystem::path& path, const Image8& image, int jpeg_quality = 95);
 std::vector<std::uint8_t> encode_png(const Image8& image);
+// 4:4:4, quality 0..100, 1 or 3 channels (kBadArgument otherwise).
+std::vector<std::uint8_t> encode_jpeg(const Image8& image, int quality);
 
 // Pictures side by side in rows of `columns`, padded with `background`; all converted to RGB. For contact sheets.
 Image8 tile_images(const std::vector<Image8>& images, int columns, int gap = 4, std::uint8_t background = 255);

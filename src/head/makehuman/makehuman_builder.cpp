@@ -3,6 +3,7 @@
 #include "head/makehuman/expressions.h"
 #include "head/makehuman/people.h"
 #include "head/makehuman/regions.h"
+#include "head/makehuman/wardrobe.h"
 #include "mien/base/error.h"
 #include "mien/base/safetensors.h"
 
@@ -78,6 +79,7 @@ BuiltHead build_makehuman_head(const MakeHumanOptions& options) {
   for (Vec3& v : model.mesh.positions) v -= origin;
   for (Vec3& joint : model.joints) joint -= origin;
   label_regions(source, assembly, map, model);
+  built.assets = make_wardrobe(source, body, origin, assembly, model);
   return built;
 }
 
