@@ -1,10 +1,34 @@
 #include "mien/training/adam.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "mien/base/error.h"
+#include "training/clones.h"
 
 namespace mien {
+namespace {
+
+struct Step {
+  float keep1, take1, keep2, take2;  // beta and 1 - beta of both moments
+  float size;                        // rate over the first bias correction
+  float second_scale;                // one over the root of the second
+  float epsilon;
+};
+
+MIEN_CLONES void update(const Step& s, std::int64_t begin, std::int64_t end, float* p, float* g, float* m, float* v) {
+#pragma omp simd
+  for (std::int64_t i = begin; i < end; ++i) {
+    const float first = s.keep1 * m[i] + s.take1 * g[i];
+    const float second = s.keep2 * v[i] + s.take2 * g[i] * g[i];
+    m[i] = first;
+    v[i] = second;
+    p[i] -= s.size * first / (std::sqrt(second) * s.second_scale + s.epsilon);
+    g[i] = 0;
+  }
+}
+
+}  // namespace
 
 void adam_step(std::span<float> parameters, std::span<float> gradients, AdamState& state, float rate,
                const AdamOptions& options) {
@@ -12,21 +36,20 @@ void adam_step(std::span<float> parameters, std::span<float> gradients, AdamStat
   state.first.resize(parameters.size(), 0.0f);
   state.second.resize(parameters.size(), 0.0f);
   ++state.steps;
-  const auto steps = static_cast<float>(state.steps);
-  const float step_size = rate / (1 - std::pow(options.beta1, steps));
-  const float second_scale = 1 / std::sqrt(1 - std::pow(options.beta2, steps));
+  const auto steps = static_cast<double>(state.steps);
+  const Step step = {options.beta1,
+                     1 - options.beta1,
+                     options.beta2,
+                     1 - options.beta2,
+                     static_cast<float>(rate / (1 - std::pow(double{options.beta1}, steps))),
+                     static_cast<float>(1 / std::sqrt(1 - std::pow(double{options.beta2}, steps))),
+                     options.epsilon};
+  constexpr std::int64_t kChunk = 1 << 14;
   const auto count = static_cast<std::int64_t>(parameters.size());
-  float* p = parameters.data();
-  float* g = gradients.data();
-  float* m = state.first.data();
-  float* v = state.second.data();
-#pragma omp parallel for simd schedule(static)
-  for (std::int64_t i = 0; i < count; ++i) {
-    m[i] = options.beta1 * m[i] + (1 - options.beta1) * g[i];
-    v[i] = options.beta2 * v[i] + (1 - options.beta2) * g[i] * g[i];
-    p[i] -= step_size * m[i] / (std::sqrt(v[i]) * second_scale + options.epsilon);
-    g[i] = 0;
-  }
+#pragma omp parallel for schedule(static)
+  for (std::int64_t begin = 0; begin < count; begin += kChunk)
+    update(step, begin, std::min(begin + kChunk, count), parameters.data(), gradients.data(), state.first.data(),
+           state.second.data());
 }
 
 }  // namespace mien

@@ -4,13 +4,7 @@
 #include <cmath>
 #include <cstddef>
 
-// Row kernels are compiled for three generations of processors and chosen when the program starts; sanitizers cannot
-// see through that choice.
-#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define MIEN_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define MIEN_CLONES
-#endif
+#include "training/clones.h"
 
 namespace mien {
 namespace {
@@ -81,18 +75,22 @@ MIEN_CLONES double similarity(const float* mx, const float* my, const float* mxx
   return total;
 }
 
-// Blurs the ring's slopes downwards and adds dSSIM/dx = B(dx) + 2 x B(dxx) + y B(dxy).
-MIEN_CLONES void gather_slopes(const float* const* rows, int n, const float* x, const float* y, float scale,
-                               float* d_rgb) {
+// Blurs rows downwards.
+MIEN_CLONES void blur_rows(const float* const* rows, int n, float* out) {
 #pragma omp simd
   for (int i = 0; i < n; ++i) {
-    float sum[kSlopes] = {};
-#pragma GCC unroll 3
-    for (int q = 0; q < kSlopes; ++q)
-#pragma GCC unroll 11
-      for (int k = 0; k < kTaps; ++k) sum[q] += kWindow[k] * rows[k][q * n + i];
-    d_rgb[i] += scale * (sum[0] + 2 * x[i] * sum[1] + y[i] * sum[2]);
+    float sum = kWindow[kRadius] * rows[kRadius][i];
+#pragma GCC unroll 5
+    for (int k = 0; k < kRadius; ++k) sum += kWindow[k] * (rows[k][i] + rows[kTaps - 1 - k][i]);
+    out[i] = sum;
   }
+}
+
+// Adds dSSIM/dx = B(dx) + 2 x B(dxx) + y B(dxy), times a factor.
+MIEN_CLONES void add_gradient(const float* dx, const float* dxx, const float* dxy, const float* x, const float* y,
+                              int n, float scale, float* d_rgb) {
+#pragma omp simd
+  for (int i = 0; i < n; ++i) d_rgb[i] += scale * (dx[i] + 2 * x[i] * dxx[i] + y[i] * dxy[i]);
 }
 
 // Absolute differences of a row; their weighted sum. The gradient is written, not added. `weight` is per value.
@@ -109,40 +107,44 @@ MIEN_CLONES double absolute(const float* x, const float* y, const float* weight,
 
 }  // namespace
 
+void AlignedRows::resize(std::size_t rows, std::size_t length) {
+  stride_ = (length + 31) / 16 * 16;
+  if (stride_ % 512 < 16) stride_ += 16;
+  data_.reset(static_cast<float*>(::operator new (rows* stride_ * sizeof(float), std::align_val_t{64})));
+  std::fill_n(data_.get(), rows * stride_, 0.0f);
+}
+
 void PhotometricBand::resize(int width) {
   if (width == width_) return;
   width_ = width;
   const std::size_t n = 3 * static_cast<std::size_t>(width);
-  zeros_.assign(kSlopes * n, 0.0f);
-  vertical_.assign(kMoments * (n + 2 * kPad), 0.0f);  // the padding stays zero
-  moments_.resize(kMoments * n);
-  slopes_.assign(kSlopes * (n + 2 * kPad), 0.0f);
-  ring_.resize(kTaps * kSlopes * n);
-  map_.resize(2 * n);
+  zeros_.resize(1, n);
+  vertical_.resize(kMoments, n + 2 * kPad);  // the padding stays zero
+  moments_.resize(kMoments, n);
+  slopes_.resize(kSlopes, n + 2 * kPad);
+  ring_.resize(kSlopes * kTaps, n);
+  blurred_.resize(kSlopes, n);
+  scratch_.resize(2, n);
 }
 
 // Map and slopes of one row; the slopes, blurred sideways, go to the ring. Returns the sum of the map.
 double PhotometricBand::statistics(const PhotometricJob& job, int row) {
   const int n = 3 * width_;
-  const std::size_t stride = static_cast<std::size_t>(n), padded = stride + 2 * kPad;
   const float *x[kTaps], *y[kTaps];
   for (int k = 0; k < kTaps; ++k) {
-    const int r = row + k - kRadius;
+    const std::ptrdiff_t r = row + k - kRadius;
     const bool inside = r >= 0 && r < job.height;
-    x[k] = inside ? job.rgb + r * stride : zeros_.data();
-    y[k] = inside ? job.target + r * stride : zeros_.data();
+    x[k] = inside ? job.rgb + r * n : zeros_.row(0);
+    y[k] = inside ? job.target + r * n : zeros_.row(0);
   }
-  float* v = vertical_.data() + kPad;
-  blur_down(x, y, n, v, v + padded, v + 2 * padded, v + 3 * padded, v + 4 * padded);
-  float* m = moments_.data();
-  for (int q = 0; q < kMoments; ++q) blur_across(vertical_.data() + q * padded, n, m + q * stride);
-  float* s = slopes_.data() + kPad;
-  float* map = job.ssim_map != nullptr ? job.ssim_map + row * stride : map_.data();
-  const double total =
-      similarity(m, m + stride, m + 2 * stride, m + 3 * stride, m + 4 * stride, n, map, s, s + padded, s + 2 * padded);
+  blur_down(x, y, n, vertical_.row(0) + kPad, vertical_.row(1) + kPad, vertical_.row(2) + kPad, vertical_.row(3) + kPad,
+            vertical_.row(4) + kPad);
+  for (int q = 0; q < kMoments; ++q) blur_across(vertical_.row(q), n, moments_.row(q));
+  float* map = job.ssim_map != nullptr ? job.ssim_map + static_cast<std::ptrdiff_t>(row) * n : scratch_.row(1);
+  const double total = similarity(moments_.row(0), moments_.row(1), moments_.row(2), moments_.row(3), moments_.row(4),
+                                  n, map, slopes_.row(0) + kPad, slopes_.row(1) + kPad, slopes_.row(2) + kPad);
   if (job.d_rgb != nullptr)
-    for (int q = 0; q < kSlopes; ++q)
-      blur_across(slopes_.data() + q * padded, n, ring_.data() + (row % kTaps * kSlopes + q) * stride);
+    for (int q = 0; q < kSlopes; ++q) blur_across(slopes_.row(q), n, ring_.row(q * kTaps + row % kTaps));
   return total;
 }
 
@@ -150,31 +152,34 @@ PhotometricSums PhotometricBand::run(const PhotometricJob& job, int begin, int e
   resize(job.width);
   PhotometricSums sums;
   const int n = 3 * job.width;
-  const std::size_t stride = static_cast<std::size_t>(n);
-  float *weights = map_.data(), *unused = map_.data() + n;
-  for (int row = begin; row < end; ++row) {
-    const float* pixel = job.weight != nullptr ? job.weight + row * static_cast<std::size_t>(job.width) : nullptr;
-    for (int i = 0; i < n; ++i) weights[i] = pixel != nullptr ? pixel[i / 3] : 1.0f;
-    sums.l1 += absolute(job.rgb + row * stride, job.target + row * stride, weights, n, job.l1_scale,
-                        job.d_rgb != nullptr ? job.d_rgb + row * stride : unused);
-  }
+  const auto offset = [n](int row) { return static_cast<std::ptrdiff_t>(row) * n; };
   // A row's gradient needs the slopes of the five rows on either side; those of neighbouring bands are computed again.
-  const int first = job.d_rgb != nullptr ? std::max(begin - kRadius, 0) : begin;
-  const int last = job.d_rgb != nullptr ? std::min(end + kRadius, job.height) : end;
+  const bool gradient = job.d_rgb != nullptr;
+  const int first = gradient ? std::max(begin - kRadius, 0) : begin;
+  const int last = gradient ? std::min(end + kRadius, job.height) : end;
   for (int row = first; row < end + kRadius; ++row) {
     if (row < last) {
       const double total = statistics(job, row);
       if (row >= begin && row < end) sums.ssim += total;
     }
     const int ready = row - kRadius;
-    if (job.d_rgb == nullptr || ready < begin) continue;
-    const float* rows[kTaps];
-    for (int k = 0; k < kTaps; ++k) {
-      const int r = ready + k - kRadius;
-      rows[k] = r >= 0 && r < job.height ? ring_.data() + r % kTaps * kSlopes * stride : zeros_.data();
+    if (ready < begin) continue;
+    const float *x = job.rgb + offset(ready), *y = job.target + offset(ready);
+    float* weights = scratch_.row(0);
+    const float* pixel = job.weight != nullptr ? job.weight + offset(ready) / 3 : nullptr;
+    for (int i = 0; i < n; ++i) weights[i] = pixel != nullptr ? pixel[i / 3] : 1.0f;
+    float* d_rgb = gradient ? job.d_rgb + offset(ready) : scratch_.row(1);
+    sums.l1 += absolute(x, y, weights, n, job.l1_scale, d_rgb);
+    if (!gradient) continue;
+    for (int q = 0; q < kSlopes; ++q) {
+      const float* rows[kTaps];
+      for (int k = 0; k < kTaps; ++k) {
+        const int r = ready + k - kRadius;
+        rows[k] = r >= 0 && r < job.height ? ring_.row(q * kTaps + r % kTaps) : zeros_.row(0);
+      }
+      blur_rows(rows, n, blurred_.row(q));
     }
-    gather_slopes(rows, n, job.rgb + ready * stride, job.target + ready * stride, job.ssim_scale,
-                  job.d_rgb + ready * stride);
+    add_gradient(blurred_.row(0), blurred_.row(1), blurred_.row(2), x, y, n, job.ssim_scale, d_rgb);
   }
   return sums;
 }

@@ -2,9 +2,25 @@
 // loss.
 #pragma once
 
-#include <vector>
+#include <cstddef>
+#include <memory>
+#include <new>
 
 namespace mien {
+
+// Rows of floats that start on cache lines, at distances that do not collide in the first-level cache. Zero at first.
+class AlignedRows {
+ public:
+  void resize(std::size_t rows, std::size_t length);
+  float* row(std::size_t r) { return data_.get() + r * stride_; }
+
+ private:
+  struct Free {
+    void operator()(float* p) const { ::operator delete (p, std::align_val_t{64}); }
+  };
+  std::unique_ptr<float, Free> data_;
+  std::size_t stride_ = 0;
+};
 
 // Means over all rows of a band; sums, not yet divided.
 struct PhotometricSums {
@@ -35,12 +51,13 @@ class PhotometricBand {
   double statistics(const PhotometricJob& job, int row);
 
   int width_ = 0;
-  std::vector<float> zeros_;     // a row beyond the picture
-  std::vector<float> vertical_;  // [5] padded rows: x, y, xx, yy, xy blurred downwards
-  std::vector<float> moments_;   // [5] rows: the same blurred both ways
-  std::vector<float> slopes_;    // [3] padded rows: dSSIM / d(mean x, mean xx, mean xy)
-  std::vector<float> ring_;      // [11][3] rows: the last slopes, blurred sideways
-  std::vector<float> map_;       // one row of the SSIM map
+  AlignedRows zeros_;     // a row beyond the picture
+  AlignedRows vertical_;  // [5] padded rows: x, y, xx, yy, xy blurred downwards
+  AlignedRows moments_;   // [5] rows: the same blurred both ways
+  AlignedRows slopes_;    // [3] padded rows: dSSIM / d(mean x, mean xx, mean xy)
+  AlignedRows ring_;      // [3][11] rows: the last slopes, blurred sideways
+  AlignedRows blurred_;   // [3] rows: the slopes blurred both ways
+  AlignedRows scratch_;   // [2] rows: weights per value; the SSIM map or an unused gradient
 };
 
 }  // namespace mien
