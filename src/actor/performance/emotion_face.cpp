@@ -91,11 +91,11 @@ EmotionFace emotion_parts(const EmotionVector& emotion) {
   EmotionFace face;
   for (int e = 1; e < kEmotionCount; ++e) {
     for (const Entry& entry : character(e).entries) {
-      ArkitWeights& part = is_mouth(entry.weight) ? face.mouth : face.upper;
+      FaceWeights& part = is_mouth(entry.weight) ? face.mouth : face.upper;
       part[entry.weight] += std::max(0.0f, emotion[e]) * entry.value;
     }
   }
-  for (int w = 0; w < kArkitCount; ++w) {
+  for (int w = 0; w < kFaceCount; ++w) {
     face.upper[w] = std::min(1.0f, face.upper[w]);
     face.mouth[w] = std::min(1.0f, face.mouth[w]);
   }
@@ -108,8 +108,8 @@ float emotion_articulation(const EmotionVector& emotion) {
   return size;
 }
 
-ArkitWeights mouth_while_speaking(const ArkitWeights& mouth, float activity, float contact, float rounding) {
-  ArkitWeights result = mouth;
+FaceWeights mouth_while_speaking(const FaceWeights& mouth, float activity, float contact, float rounding) {
+  FaceWeights result = mouth;
   for (int w = kJawForward; w <= kMouthUpperUpRight; ++w) {
     float keep = 1;
     switch (w) {
@@ -146,9 +146,9 @@ ArkitWeights mouth_while_speaking(const ArkitWeights& mouth, float activity, flo
 
 std::array<float, kArkitCount> emotion_face(const EmotionVector& emotion) {
   const EmotionFace face = emotion_parts(emotion);
-  const ArkitWeights mouth = mouth_while_speaking(face.mouth, 0, 1, 0);
-  ArkitWeights result = face.upper;
-  for (int w = 0; w < kArkitCount; ++w) result[w] += mouth[w];
+  const FaceWeights mouth = mouth_while_speaking(face.mouth, 0, 1, 0);
+  std::array<float, kArkitCount> result;
+  for (int w = 0; w < kArkitCount; ++w) result[w] = face.upper[w] + mouth[w];
   return result;
 }
 

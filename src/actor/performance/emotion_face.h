@@ -8,8 +8,8 @@ namespace mien {
 
 // The emotion's weights split by what speech may do to them.
 struct EmotionFace {
-  ArkitWeights upper{};  // brows, lids, cheeks, nose: untouched by speech
-  ArkitWeights mouth{};  // corners, lips, jaw: shared with speech
+  FaceWeights upper{};  // brows, lids, cheeks, nose: untouched by speech
+  FaceWeights mouth{};  // corners, lips, jaw: shared with speech
 };
 EmotionFace emotion_parts(const EmotionVector& emotion);
 
@@ -18,6 +18,6 @@ float emotion_articulation(const EmotionVector& emotion);
 
 // Mouth weights of an emotion while the mouth speaks: `activity` in [0,1] (0 = silence), `contact` in [0,1] how much
 // lips or lip and teeth must meet, `rounding` in [0,1]: protruded lips cannot smile or stretch as far.
-ArkitWeights mouth_while_speaking(const ArkitWeights& mouth, float activity, float contact, float rounding);
+FaceWeights mouth_while_speaking(const FaceWeights& mouth, float activity, float contact, float rounding);
 
 }  // namespace mien

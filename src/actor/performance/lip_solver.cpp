@@ -16,8 +16,8 @@ float distance_to_segment(const Vec3& p, const Vec3& a, const Vec3& b) {
 }
 
 // Slopes of an ordinary face for models without contours, mm a unit.
-std::array<float, kArkitCount> typical_slopes() {
-  std::array<float, kArkitCount> slope{};
+std::array<float, kFaceCount> typical_slopes() {
+  std::array<float, kFaceCount> slope{};
   slope[kJawOpen] = 28;
   slope[kMouthClose] = -28;
   slope[kMouthLowerDownLeft] = slope[kMouthLowerDownRight] = 3;
@@ -27,38 +27,48 @@ std::array<float, kArkitCount> typical_slopes() {
   return slope;
 }
 
-void add(ArkitWeights& weights, int index, float amount) {
+void add(FaceWeights& weights, int index, float amount) {
   weights[index] = std::clamp(weights[index] + amount, 0.0f, 1.0f);
 }
 
 }  // namespace
 
-Vec3 LipSolver::Point::at(const ArkitWeights& weights) const {
+const std::array<const char*, kExtraCount> kExtraNames = {"lipsPart", "lowerLipTuck", "tongueUp"};
+
+Vec3 LipSolver::Point::at(const FaceWeights& weights) const {
   Vec3 p = base;
-  for (int e = kJawForward; e < kArkitCount; ++e) p += weights[e] * slope[e];
+  for (int e = kJawForward; e < kFaceCount; ++e) p += weights[e] * slope[e];
   return p;
 }
 
-float LipSolver::Pair::at(const ArkitWeights& weights) const {
+float LipSolver::Pair::at(const FaceWeights& weights) const {
   float gap = base;
-  for (int e = kJawForward; e < kArkitCount; ++e) gap += weights[e] * slope[e];
+  for (int e = kJawForward; e < kFaceCount; ++e) gap += weights[e] * slope[e];
   return gap;
 }
 
 LipSolver::LipSolver(const HeadModel& model) {
   const auto& lips = model.contours.lips;
   const std::size_t vertices = model.mesh.positions.size();
+  for (int e = 0; e < kFaceCount; ++e) {
+    column_[e] = e;
+    if (e < kArkitCount) continue;
+    const auto& names = model.expression_names;
+    const auto found = std::find(names.begin(), names.end(), kExtraNames[e - kArkitCount]);
+    column_[e] = found == names.end() ? -1 : static_cast<int>(found - names.begin());
+  }
   const auto point = [&](int v) {
     Point p;
     p.base = model.mesh.positions[v];
-    for (int e = 0; e < kArkitCount; ++e) p.slope[e] = model.expression[e * vertices + v];
+    for (int e = 0; e < kFaceCount; ++e)
+      p.slope[e] = column_[e] < 0 ? Vec3::Zero() : model.expression[column_[e] * vertices + v];
     return p;
   };
   const auto pair = [&](std::size_t i) {
     const Point upper = point(lips[i][0]), lower = point(lips[i][1]);
     Pair gap;
     gap.base = 1000 * (upper.base - lower.base).y();
-    for (int e = 0; e < kArkitCount; ++e) gap.slope[e] = 1000 * (upper.slope[e] - lower.slope[e]).y();
+    for (int e = 0; e < kFaceCount; ++e) gap.slope[e] = 1000 * (upper.slope[e] - lower.slope[e]).y();
     return gap;
   };
   if (lips.empty()) {
@@ -70,7 +80,7 @@ LipSolver::LipSolver(const HeadModel& model) {
     if (n % 2 == 0) {
       const Pair other = pair(n / 2 - 1);
       middle_.base = 0.5f * (middle_.base + other.base);
-      for (int e = 0; e < kArkitCount; ++e) middle_.slope[e] = 0.5f * (middle_.slope[e] + other.slope[e]);
+      for (int e = 0; e < kFaceCount; ++e) middle_.slope[e] = 0.5f * (middle_.slope[e] + other.slope[e]);
     }
     for (std::size_t i = n / 4; i < n - n / 4; ++i) {
       pairs_.push_back(pair(i));
@@ -81,16 +91,19 @@ LipSolver::LipSolver(const HeadModel& model) {
   gap_per_jaw_ = std::max(5.0f, middle_.slope[kJawOpen]);
   if (upper_teeth_.size() < 2 || lower_lip_.empty()) return;
 
-  // The labiodental pose of this mesh: the least roll and jaw that bring lip and teeth together.
+  // The labiodental pose of this mesh: the least tuck, roll and jaw that bring lip and teeth together.
+  const bool has_tuck = column_[kLowerLipTuck] >= 0;
   float best = std::numeric_limits<float>::max();
-  for (int r = 2; r <= 10; ++r) {
+  for (int r = 0; r <= 10; ++r) {
     for (int j = 0; j <= 12; ++j) {
-      ArkitWeights weights{};
-      weights[kMouthRollLower] = 0.1f * r;
-      weights[kJawOpen] = jaw_for(0.6f * j);
-      const float cost = std::max(0.3f, lip_to_teeth_mm(weights)) + 0.06f * r + 0.04f * j;
+      FaceWeights weights{};
+      weights[has_tuck ? kLowerLipTuck : kMouthRollLower] = 0.1f * static_cast<float>(r);
+      if (has_tuck) weights[kMouthRollLower] = 0.2f;
+      weights[kJawOpen] = jaw_for(0.6f * static_cast<float>(j));
+      const float cost = std::max(0.3f, lip_to_teeth_mm(weights)) + 0.04f * static_cast<float>(r + j);
       if (cost < best) {
         best = cost;
+        teeth_tuck_ = weights[kLowerLipTuck];
         teeth_roll_ = weights[kMouthRollLower];
         teeth_jaw_ = weights[kJawOpen];
       }
@@ -98,11 +111,17 @@ LipSolver::LipSolver(const HeadModel& model) {
   }
 }
 
-float LipSolver::gap_mm(const ArkitWeights& weights) const {
+void LipSolver::write(const FaceWeights& weights, std::vector<float>& expression) const {
+  for (int e = 0; e < kFaceCount; ++e) {
+    if (column_[e] >= 0) expression[column_[e]] = weights[e];
+  }
+}
+
+float LipSolver::gap_mm(const FaceWeights& weights) const {
   return middle_.at(weights);
 }
 
-std::array<float, 2> LipSolver::gap_range_mm(const ArkitWeights& weights) const {
+std::array<float, 2> LipSolver::gap_range_mm(const FaceWeights& weights) const {
   std::array<float, 2> range = {gap_mm(weights), gap_mm(weights)};
   for (const Pair& pair : pairs_) {
     const float gap = pair.at(weights);
@@ -111,7 +130,7 @@ std::array<float, 2> LipSolver::gap_range_mm(const ArkitWeights& weights) const 
   return range;
 }
 
-float LipSolver::lip_to_teeth_mm(const ArkitWeights& weights) const {
+float LipSolver::lip_to_teeth_mm(const FaceWeights& weights) const {
   float smallest = std::numeric_limits<float>::max();
   if (upper_teeth_.size() < 2) return smallest;
   std::vector<Vec3> teeth;
@@ -125,7 +144,7 @@ float LipSolver::lip_to_teeth_mm(const ArkitWeights& weights) const {
   return 1000 * smallest;
 }
 
-void LipSolver::reach_gap(float mm, ArkitWeights& weights) const {
+void LipSolver::reach_gap(float mm, FaceWeights& weights) const {
   float missing = mm - gap_mm(weights);
   if (missing > 0) {
     // First take back what closes, then open: the jaw most, the lower lip, the upper lip a little.
@@ -134,14 +153,15 @@ void LipSolver::reach_gap(float mm, ArkitWeights& weights) const {
     weights[kMouthClose] -= undo;
     missing += undo * close_slope;
     const auto lips = [&](int left, int right, float share, float most) {
-      const float slope = middle_.slope[left] + middle_.slope[right];
+      const float slope = middle_.slope[left] + (left == right ? 0 : middle_.slope[right]);
       if (slope < 0.5f) return;
       const float amount = std::clamp(share * missing / slope, 0.0f, std::max(0.0f, most - weights[left]));
       add(weights, left, amount);
-      add(weights, right, amount);
+      if (left != right) add(weights, right, amount);
     };
-    lips(kMouthLowerDownLeft, kMouthLowerDownRight, 0.25f, 0.45f);
-    lips(kMouthUpperUpLeft, kMouthUpperUpRight, 0.12f, 0.30f);
+    lips(kLipsPart, kLipsPart, 0.20f, 0.5f);
+    lips(kMouthLowerDownLeft, kMouthLowerDownRight, 0.15f, 0.45f);
+    lips(kMouthUpperUpLeft, kMouthUpperUpRight, 0.08f, 0.30f);
     add(weights, kJawOpen, (mm - gap_mm(weights)) / gap_per_jaw_);
   } else if (missing < 0) {
     // Half by the jaw as far as it goes, the rest by the lips themselves.
@@ -149,8 +169,8 @@ void LipSolver::reach_gap(float mm, ArkitWeights& weights) const {
     weights[kJawOpen] -= jaw;
     add(weights, kMouthClose, (mm - gap_mm(weights)) / std::min(-1.0f, middle_.slope[kMouthClose]));
     // What mouthClose cannot do: take away what holds the lips apart.
-    for (const int e : {kMouthLowerDownLeft, kMouthLowerDownRight, kMouthUpperUpLeft, kMouthUpperUpRight, kMouthFunnel,
-                        kJawOpen, kNoseSneerLeft, kNoseSneerRight}) {
+    for (const int e : {kLipsPart, kMouthLowerDownLeft, kMouthLowerDownRight, kMouthUpperUpLeft, kMouthUpperUpRight,
+                        kMouthFunnel, kJawOpen, kNoseSneerLeft, kNoseSneerRight}) {
       missing = mm - gap_mm(weights);
       if (missing >= -0.02f) break;
       if (middle_.slope[e] > 0.1f) weights[e] -= std::min(weights[e], -missing / middle_.slope[e]);
@@ -158,7 +178,7 @@ void LipSolver::reach_gap(float mm, ArkitWeights& weights) const {
   }
 }
 
-void LipSolver::close(float mm, ArkitWeights& weights) const {
+void LipSolver::close(float mm, FaceWeights& weights) const {
   reach_gap(mm, weights);
   // Beside the middle smiles and sneers may hold the lips apart; a little more closing there, but no deep crossing.
   for (int step = 0; step < 4; ++step) {
@@ -168,12 +188,13 @@ void LipSolver::close(float mm, ArkitWeights& weights) const {
   }
 }
 
-void LipSolver::touch_teeth(ArkitWeights& weights) const {
+void LipSolver::touch_teeth(FaceWeights& weights) const {
   for (const int e : {kMouthFunnel, kMouthPucker, kMouthShrugLower, kMouthLowerDownLeft, kMouthLowerDownRight,
                       kMouthPressLeft, kMouthPressRight, kMouthRollUpper}) {
     weights[e] *= e == kMouthPucker || e == kMouthFunnel ? 0.3f : 0.1f;
   }
-  weights[kMouthClose] = 0;
+  weights[kMouthClose] = weights[kLipsPart] = 0;
+  weights[kLowerLipTuck] = teeth_tuck_;
   weights[kMouthRollLower] = teeth_roll_;
   weights[kJawOpen] = teeth_jaw_;
   for (const int e : {kMouthUpperUpLeft, kMouthUpperUpRight}) weights[e] = std::max(weights[e], 0.15f);
@@ -184,9 +205,10 @@ void LipSolver::touch_teeth(ArkitWeights& weights) const {
   float best = lip_to_teeth_mm(weights);
   for (int round = 0; round < 12 && best > 0.3f; ++round) {
     bool better = false;
-    for (const auto& [index, step] : {std::pair{+kMouthRollLower, step_roll}, std::pair{+kJawOpen, step_jaw}}) {
+    for (const auto& [index, step] : {std::pair{+kLowerLipTuck, step_roll}, std::pair{+kMouthRollLower, step_roll},
+                                      std::pair{+kJawOpen, step_jaw}}) {
       for (const float sign : {1.0f, -1.0f}) {
-        ArkitWeights trial = weights;
+        FaceWeights trial = weights;
         add(trial, index, sign * step);
         const float distance = lip_to_teeth_mm(trial);
         if (distance < best - 1e-4f) {

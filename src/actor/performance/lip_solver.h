@@ -8,9 +8,14 @@
 
 namespace mien {
 
-using ArkitWeights = std::array<float, kArkitCount>;
+// The 52 ARKit weights and what speech needs beyond them, in a fixed order of our own: the built head has these three
+// extra expressions (by name); where a model lacks one, its weight does nothing.
+constexpr int kExtraCount = 3;
+constexpr int kFaceCount = kArkitCount + kExtraCount;
+extern const std::array<const char*, kExtraCount> kExtraNames;  // lipsPart, lowerLipTuck, tongueUp
+using FaceWeights = std::array<float, kFaceCount>;
 
-// Indices of the weights used here and by the performance, in ARKit's order.
+// Indices into FaceWeights, ARKit's order first.
 namespace arkit {
 enum : int {
   kEyeBlinkLeft = 0,
@@ -64,7 +69,10 @@ enum : int {
   kCheekSquintRight,
   kNoseSneerLeft,
   kNoseSneerRight,
-  kTongueOut
+  kTongueOut,
+  kLipsPart,
+  kLowerLipTuck,
+  kTongueUp
 };
 }  // namespace arkit
 
@@ -74,42 +82,46 @@ class LipSolver {
  public:
   explicit LipSolver(const HeadModel& model);
 
+  // Puts the weights where the model has them; the others stay as they are.
+  void write(const FaceWeights& weights, std::vector<float>& expression) const;
+
   bool has_mesh() const { return !pairs_.empty(); }
   // Vertical distance of the inner lips at the middle, mm; negative when they cross.
-  float gap_mm(const ArkitWeights& weights) const;
+  float gap_mm(const FaceWeights& weights) const;
   // The largest and the smallest over the central half of the lips.
-  std::array<float, 2> gap_range_mm(const ArkitWeights& weights) const;
+  std::array<float, 2> gap_range_mm(const FaceWeights& weights) const;
   // Lower lip to the biting edge of the upper teeth; a large number without contours.
-  float lip_to_teeth_mm(const ArkitWeights& weights) const;
+  float lip_to_teeth_mm(const FaceWeights& weights) const;
   // Jaw weight that opens the lips by `mm` when nothing else moves.
   float jaw_for(float mm) const { return mm / gap_per_jaw_; }
 
   // Changes jawOpen, mouthClose, lowerDown and upperUp so that the gap becomes `mm` (as far as weights in [0,1] can).
-  void reach_gap(float mm, ArkitWeights& weights) const;
+  void reach_gap(float mm, FaceWeights& weights) const;
   // Closes the lips over the central half, not only at the middle, with `mm` (negative) of pressure.
-  void close(float mm, ArkitWeights& weights) const;
+  void close(float mm, FaceWeights& weights) const;
   // Brings the lower lip to the upper teeth: rolls it in, sets the jaw, lifts the upper lip.
-  void touch_teeth(ArkitWeights& weights) const;
+  void touch_teeth(FaceWeights& weights) const;
 
  private:
   struct Point {
     Vec3 base;
-    std::array<Vec3, kArkitCount> slope;
-    Vec3 at(const ArkitWeights& weights) const;
+    std::array<Vec3, kFaceCount> slope;
+    Vec3 at(const FaceWeights& weights) const;
   };
   struct Pair {
     float base;
-    std::array<float, kArkitCount> slope;
-    float at(const ArkitWeights& weights) const;
+    std::array<float, kFaceCount> slope;
+    float at(const FaceWeights& weights) const;
   };
-  float middle_slope(int weight) const;
 
   std::vector<Pair> pairs_;       // central half of the lip line
   std::vector<Point> lower_lip_;  // its lower vertices
   std::vector<Point> upper_teeth_;
   Pair middle_{};
   float gap_per_jaw_ = 28;
-  float teeth_roll_ = 0.5f;  // what touch_teeth() starts from
+  std::array<int, kFaceCount> column_{};  // of the model's expression, -1 when it has none
+  float teeth_tuck_ = 0;                  // what touch_teeth() starts from
+  float teeth_roll_ = 0.5f;
   float teeth_jaw_ = 0.05f;
 };
 

@@ -39,7 +39,7 @@ void check_arguments(const PhoneTrack& phones, double seconds, const HeadModel& 
 }
 
 // One frame's mouth and emotion on the mesh.
-ArkitWeights frame_weights(const MouthMoment& moment, const EmotionFace& face, const LipSolver& solver) {
+FaceWeights frame_weights(const MouthMoment& moment, const EmotionFace& face, const LipSolver& solver) {
   const MouthPose& pose = moment.pose;
   const ContactState& contact = moment.contact;
   const float awake = 1 - contact.rest;
@@ -47,8 +47,8 @@ ArkitWeights frame_weights(const MouthMoment& moment, const EmotionFace& face, c
   const float meet = std::max({contact.lips, contact.lip_teeth, contact.rest});
   const float rounding = std::min(1.0f, awake * (pose[kPucker] + 0.7f * pose[kFunnel]));
 
-  ArkitWeights w = mouth_while_speaking(face.mouth, activity, meet, rounding);
-  for (int e = 0; e < kArkitCount; ++e) w[e] += face.upper[e];
+  FaceWeights w = mouth_while_speaking(face.mouth, activity, meet, rounding);
+  for (int e = 0; e < kFaceCount; ++e) w[e] += face.upper[e];
   const auto both = [&](int left, float amount) {
     w[left] += amount;
     w[left + 1] += amount;
@@ -63,6 +63,7 @@ ArkitWeights frame_weights(const MouthMoment& moment, const EmotionFace& face, c
   w[kMouthRollLower] += awake * pose[kRollLower];
   w[kJawForward] += awake * pose[kJawAhead];
   w[kTongueOut] += awake * pose[kTipOut] * (1 - meet);
+  w[kTongueUp] += awake * pose[kTipUp];
   for (float& weight : w) weight = std::clamp(weight, 0.0f, 1.0f);
 
   // The gap: wanted by the phones, taken away by contacts.
@@ -71,17 +72,17 @@ ArkitWeights frame_weights(const MouthMoment& moment, const EmotionFace& face, c
   const float open = pose[kGap] * awake * (1 - contact.lips);
   solver.reach_gap(std::max(0.0f, open), w);
 
-  const auto mix = [&](const ArkitWeights& target, float share) {
-    for (int e = 0; e < kArkitCount; ++e) w[e] += share * (target[e] - w[e]);
+  const auto mix = [&](const FaceWeights& target, float share) {
+    for (int e = 0; e < kFaceCount; ++e) w[e] += share * (target[e] - w[e]);
   };
   if (contact.lip_teeth > 0) {
-    ArkitWeights touching = w;
+    FaceWeights touching = w;
     solver.touch_teeth(touching);
     mix(touching, contact.lip_teeth);
   }
   const float closed = std::max(contact.lips, contact.rest);
   if (closed > 0) {
-    ArkitWeights shut = w;
+    FaceWeights shut = w;
     solver.close(contact.lips >= contact.rest ? -0.25f : -0.1f, shut);
     mix(shut, closed);
   }
@@ -105,10 +106,6 @@ HeadMotion perform(const PhoneTrack& phones, double seconds, const EmotionTrack&
   motion.fps = options.fps;
   const int frames = static_cast<int>(std::ceil(seconds * options.fps - 1e-6));
   motion.frames.resize(frames);
-  int tongue_up = -1;
-  for (int e = kArkitCount; e < model.expression_count(); ++e) {
-    if (model.expression_names[e] == "tongueUp") tongue_up = e;
-  }
   for (int i = 0; i < frames; ++i) {
     const double time = i / options.fps;
     MotionFrame& frame = motion.frames[i];
@@ -122,10 +119,7 @@ HeadMotion perform(const PhoneTrack& phones, double seconds, const EmotionTrack&
     moment.pose[kJaw] *= size;
     const EmotionFace face = emotion_parts(felt);
     frame.expression.assign(model.expression_count(), 0.0f);
-    const ArkitWeights weights = frame_weights(moment, face, solver);
-    std::copy(weights.begin(), weights.end(), frame.expression.begin());
-    if (tongue_up >= 0)
-      frame.expression[tongue_up] = std::clamp(moment.pose[kTipUp] * (1 - moment.contact.rest), 0.0f, 1.0f);
+    solver.write(frame_weights(moment, face, solver), frame.expression);
     if (options.idle_on) add_idle(idle.step(i == 0 ? 0 : 1 / options.fps, mouth.energy(time), felt), frame);
   }
   return motion;
