@@ -57,7 +57,7 @@ class IdleMotion {
 };
 
 // Adds an idle moment to a frame whose first 52 weights are the ARKit ones; weights stay in [0,1], gaze also moves the
-// lids (eyeLookUp/Down weights) when the frame has them.
+// lids (the eyeLook weights; the eyeballs turn by pose).
 void add_idle(const IdleFrame& idle, MotionFrame& frame);
 
 // The posture an emotion brings without speech: head rotation offset as in IdleFrame and gaze pitch. Part of step()'s

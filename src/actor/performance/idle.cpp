@@ -286,15 +286,18 @@ void add_idle(const IdleFrame& idle, MotionFrame& frame) {
   };
   blink(kEyeBlinkLeft, kEyeWideLeft, kEyeSquintLeft);
   blink(kEyeBlinkRight, kEyeWideRight, kEyeSquintRight);
-  // The upper lid rides on the eyeball: full weight at 25 degrees.
-  constexpr float kFull = 25 * kDegree;
-  const auto lids = [&](const std::array<float, 2>& gaze, int down, int up, int shut) {
-    const float open = 1 - w[shut];
-    w[down] = std::max(w[down], open * std::clamp(-gaze[1] / kFull, 0.0f, 1.0f));
-    w[up] = std::max(w[up], open * std::clamp(gaze[1] / kFull, 0.0f, 1.0f));
+  // The lids ride on the eyeball: full weights at 25 degrees up and down, 35 sideways.
+  const auto lids = [&](const std::array<float, 2>& gaze, int shut, int down, int up, int to_left, int to_right) {
+    const auto raise = [&](int weight, float angle, float full) {
+      w[weight] = std::max(w[weight], (1 - w[shut]) * std::clamp(angle / (full * kDegree), 0.0f, 1.0f));
+    };
+    raise(down, -gaze[1], 25);
+    raise(up, gaze[1], 25);
+    raise(to_left, gaze[0], 35);
+    raise(to_right, -gaze[0], 35);
   };
-  lids(frame.pose.gaze_left, kEyeLookDownLeft, kEyeLookUpLeft, kEyeBlinkLeft);
-  lids(frame.pose.gaze_right, kEyeLookDownRight, kEyeLookUpRight, kEyeBlinkRight);
+  lids(frame.pose.gaze_left, kEyeBlinkLeft, kEyeLookDownLeft, kEyeLookUpLeft, kEyeLookOutLeft, kEyeLookInLeft);
+  lids(frame.pose.gaze_right, kEyeBlinkRight, kEyeLookDownRight, kEyeLookUpRight, kEyeLookInRight, kEyeLookOutRight);
 }
 
 }  // namespace mien

@@ -159,9 +159,9 @@ void LipSolver::reach_gap(float mm, FaceWeights& weights) const {
       add(weights, left, amount);
       if (left != right) add(weights, right, amount);
     };
-    lips(kLipsPart, kLipsPart, 0.20f, 0.5f);
-    lips(kMouthLowerDownLeft, kMouthLowerDownRight, 0.15f, 0.45f);
-    lips(kMouthUpperUpLeft, kMouthUpperUpRight, 0.08f, 0.30f);
+    lips(kLipsPart, kLipsPart, 0.18f, 0.5f);
+    lips(kMouthLowerDownLeft, kMouthLowerDownRight, 0.06f, 0.35f);
+    lips(kMouthUpperUpLeft, kMouthUpperUpRight, 0.14f, 0.35f);
     add(weights, kJawOpen, (mm - gap_mm(weights)) / gap_per_jaw_);
   } else if (missing < 0) {
     // Half by the jaw as far as it goes, the rest by the lips themselves.
@@ -193,11 +193,12 @@ void LipSolver::touch_teeth(FaceWeights& weights) const {
                       kMouthPressLeft, kMouthPressRight, kMouthRollUpper}) {
     weights[e] *= e == kMouthPucker || e == kMouthFunnel ? 0.3f : 0.1f;
   }
+  weights[kJawForward] *= 0.2f;
   weights[kMouthClose] = weights[kLipsPart] = 0;
   weights[kLowerLipTuck] = teeth_tuck_;
   weights[kMouthRollLower] = teeth_roll_;
   weights[kJawOpen] = teeth_jaw_;
-  for (const int e : {kMouthUpperUpLeft, kMouthUpperUpRight}) weights[e] = std::max(weights[e], 0.15f);
+  for (const int e : {kMouthUpperUpLeft, kMouthUpperUpRight}) weights[e] = std::max(weights[e], 0.28f);
   if (upper_teeth_.size() < 2) return;
   // Emotions and neighbours have moved the lip: look around the pose for the contact (coordinate search, halving
   // steps).
