@@ -142,7 +142,7 @@ Finding head_asset() {
             ""};
   } catch (const Error& error) {
     return {"head model", State::kWarning, error.message() + " (needed by actor and train)",
-            "scripts/setup, then: mien head build -o " + (cache_folder() / "head.safetensors").string()};
+            "run ./demo or ./test: they build it"};
   }
 }
 
