@@ -81,7 +81,7 @@ TEST_F(AvatarFiles, Newer) {
   std::string header = header_;
   const std::size_t at = header.find("\\\"version\\\":");
   ASSERT_NE(at, std::string::npos) << header.substr(0, 400);
-  header.insert(at + 12, "9");
+  header.insert(at + 12, 1, '9');
   refused(with_header(header), {"bad.mien", "version 9", "newer"});
   const Outcome inspected = mien({"inspect", (scratch_ / "bad.mien").string()});
   expect_refusal(inspected, 3, {"version 9"});
