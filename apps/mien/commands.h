@@ -22,6 +22,9 @@ void add_doctor_command(CLI::App& app);
 // Calls all of the above whose source files exist (written by apps/mien/CMakeLists.txt).
 void add_all_commands(CLI::App& app);
 
+// Calls add_eval_<name>_command(eval) of each apps/mien/eval_<name>.cpp: the parts of `mien eval`.
+void add_eval_parts(CLI::App& eval);
+
 // True when --quiet was given: no progress bars, warnings and errors only. Works with any subcommand.
 bool is_quiet(const CLI::App& command);
 
