@@ -38,32 +38,34 @@ void accumulate(const float* columns, const float* x, int inputs, float* y, int 
   }
 }
 
-std::vector<float> finite_floats(const SafetensorsFile& file, const std::string& name, std::vector<std::int64_t> shape) {
+std::vector<float> finite_floats(const SafetensorsFile& file, const std::string& name,
+                                 std::vector<std::int64_t> shape) {
   std::vector<float> values = file.floats(name, std::move(shape));
   for (const float v : values) {
     if (!std::isfinite(v)) {
-      throw Error(ErrorCode::kBadFile, fmt::format("{}: tensor {} holds a value that is not finite", file.path().string(), name),
+      throw Error(ErrorCode::kBadFile,
+                  fmt::format("{}: tensor {} holds a value that is not finite", file.path().string(), name),
                   "fetch or train the model again");
     }
   }
   return values;
 }
 
-float sigmoid(float x) { return 1.0f / (1.0f + std::exp(-x)); }
+float sigmoid(float x) {
+  return 1.0f / (1.0f + std::exp(-x));
+}
 
 }  // namespace
 
-LinearLayer::LinearLayer(const SafetensorsFile& file, const std::string& name, int inputs, int outputs, bool bias)
-    : inputs_(inputs), outputs_(outputs), bias_(outputs, 0.0f) {
-  // The recurrent layers name their tensors weight_ih, bias_ih: NAME then already ends in the part's suffix.
-  const std::size_t cut = name.find('@');
-  const std::string prefix = name.substr(0, cut);
-  const std::string suffix = cut == std::string::npos ? "" : "_" + name.substr(cut + 1);
-  const std::vector<float> weight = finite_floats(file, prefix + ".weight" + suffix, {outputs, inputs});
-  if (bias) bias_ = finite_floats(file, prefix + ".bias" + suffix, {outputs});
-  columns_.resize(weight.size());
+LinearLayer::LinearLayer(const SafetensorsFile& file, const std::string& weight_name, const std::string& bias_name,
+                         int inputs, int outputs)
+    : inputs_(inputs), outputs_(outputs), columns_(static_cast<std::size_t>(inputs) * outputs), bias_(outputs, 0.0f) {
+  const std::vector<float> weight = finite_floats(file, weight_name, {outputs, inputs});
+  if (!bias_name.empty()) bias_ = finite_floats(file, bias_name, {outputs});
   for (int o = 0; o < outputs; ++o) {
-    for (int i = 0; i < inputs; ++i) columns_[static_cast<std::size_t>(i) * outputs + o] = weight[static_cast<std::size_t>(o) * inputs + i];
+    for (int i = 0; i < inputs; ++i) {
+      columns_[static_cast<std::size_t>(i) * outputs + o] = weight[static_cast<std::size_t>(o) * inputs + i];
+    }
   }
 }
 
@@ -72,7 +74,8 @@ void LinearLayer::apply(std::span<const float> x, std::span<float> y) const {
   accumulate(columns_.data(), x.data(), inputs_, y.data(), outputs_);
 }
 
-CausalConvLayer::CausalConvLayer(const SafetensorsFile& file, const std::string& name, int inputs, int outputs, int kernel)
+CausalConvLayer::CausalConvLayer(const SafetensorsFile& file, const std::string& name, int inputs, int outputs,
+                                 int kernel)
     : inputs_(inputs), outputs_(outputs), bias_(finite_floats(file, name + ".bias", {outputs})) {
   const std::vector<float> weight = finite_floats(file, name + ".weight", {outputs, inputs, kernel});
   columns_.resize(weight.size());
@@ -99,8 +102,8 @@ void CausalConvLayer::apply(const std::vector<float>& state, std::span<float> y)
 
 GruLayer::GruLayer(const SafetensorsFile& file, const std::string& name, int inputs, int hidden)
     : hidden_(hidden),
-      input_(file, name + "@ih", inputs, 3 * hidden),
-      recurrent_(file, name + "@hh", hidden, 3 * hidden) {}
+      input_(file, name + ".weight_ih", name + ".bias_ih", inputs, 3 * hidden),
+      recurrent_(file, name + ".weight_hh", name + ".bias_hh", hidden, 3 * hidden) {}
 
 void GruLayer::step(std::span<const float> x, std::vector<float>& state) const {
   thread_local std::vector<float> gi;

@@ -12,8 +12,12 @@ constexpr int kFft = 512;
 constexpr int kBins = kFft / 2 + 1;
 constexpr double kRate = 16000.0;
 
-double hz_to_mel(double hz) { return 2595.0 * std::log10(1.0 + hz / 700.0); }
-double mel_to_hz(double mel) { return 700.0 * (std::pow(10.0, mel / 2595.0) - 1.0); }
+double hz_to_mel(double hz) {
+  return 2595.0 * std::log10(1.0 + hz / 700.0);
+}
+double mel_to_hz(double mel) {
+  return 700.0 * (std::pow(10.0, mel / 2595.0) - 1.0);
+}
 
 // Tables that never change: window, twiddles, bit reversal, and each band's triangle as (first bin, weights).
 struct Tables {
@@ -96,7 +100,8 @@ MelFrame analyse(const float* samples, const Tables& t) {
   MelFrame frame;
   for (int b = 0; b < kMelBands; ++b) {
     float sum = 0;
-    for (std::size_t k = 0; k < t.bands[b].weights.size(); ++k) sum += t.bands[b].weights[k] * power[t.bands[b].first + k];
+    for (std::size_t k = 0; k < t.bands[b].weights.size(); ++k)
+      sum += t.bands[b].weights[k] * power[t.bands[b].first + k];
     frame[b] = std::max(kMelFloor, std::log(sum + 1e-30f));
   }
   return frame;
@@ -104,9 +109,13 @@ MelFrame analyse(const float* samples, const Tables& t) {
 
 }  // namespace
 
-LogMel::LogMel() { pending_.reserve(2 * kMelWindow); }
+LogMel::LogMel() {
+  pending_.reserve(2 * kMelWindow);
+}
 
-void LogMel::reset() { pending_.clear(); }
+void LogMel::reset() {
+  pending_.clear();
+}
 
 std::int64_t LogMel::frame_count(std::int64_t samples) {
   return samples < kMelWindow ? 0 : (samples - kMelWindow) / kMelHop + 1;
@@ -124,8 +133,8 @@ void LogMel::push(std::span<const float> samples, std::vector<MelFrame>& out) {
 }
 
 void FeatureNormalizer::apply(MelFrame& frame) {
-  // Per 10 ms frame. The attack is a first-order lag of about three frames; the release is linear in decibels, so that a
-  // pause of seconds changes little; the lower bound keeps a quiet room from being raised to the level of speech.
+  // Per 10 ms frame. The attack is a first-order lag of about three frames; the release is linear in decibels, so that
+  // a pause of seconds changes little; the lower bound keeps a quiet room from being raised to the level of speech.
   constexpr float kAttack = 0.3f;
   constexpr float kRelease = 0.345f / kMelRate;  // nat a frame: 1.5 dB/s
   constexpr float kLowest = -10.0f;

@@ -19,8 +19,8 @@ PhoneticEncoder::PhoneticEncoder(const SafetensorsFile& file)
       conv2_(file, "encoder.conv2", kEncoderConv1, kEncoderConv2, kEncoderKernel2),
       gru1_(file, "encoder.gru1", kEncoderConv2, kEncoderHidden),
       gru2_(file, "encoder.gru2", kEncoderHidden, kEncoderHidden),
-      bottleneck_(file, "encoder.bottleneck", kEncoderHidden, kEncoderBottleneck),
-      phones_(file, "encoder.phones", kEncoderBottleneck, kPhoneCount) {}
+      bottleneck_(file, "encoder.bottleneck.weight", "encoder.bottleneck.bias", kEncoderHidden, kEncoderBottleneck),
+      phones_(file, "encoder.phones.weight", "encoder.phones.bias", kEncoderBottleneck, kPhoneCount) {}
 
 PhoneticEncoder::Stream::Stream(const PhoneticEncoder& encoder)
     : encoder_(&encoder),

@@ -1,5 +1,6 @@
-// The three layers that the speech networks are made of, as plain C++ that runs one time step at a time. No LibTorch: it
-// loads in nothing, and a stream gives bit-identical results however it is cut. Weights use LibTorch's layouts in files.
+// The three layers that the speech networks are made of, as plain C++ that runs one time step at a time. No LibTorch:
+// it loads in nothing, and a stream gives bit-identical results however it is cut. Weights use LibTorch's layouts in
+// files.
 #pragma once
 
 #include <span>
@@ -10,12 +11,14 @@ namespace mien {
 
 class SafetensorsFile;
 
-// y = W x + b. File: NAME.weight [out, in], NAME.bias [out] (absent when `bias` is false).
+// y = W x + b. In the file W is [out, in] and b [out].
 class LinearLayer {
  public:
   LinearLayer() = default;
-  // Throws kBadFile when a tensor is missing, has another shape, or holds NaN or infinity.
-  LinearLayer(const SafetensorsFile& file, const std::string& name, int inputs, int outputs, bool bias = true);
+  // An empty `bias_name` means no bias. Throws kBadFile when a tensor is missing, has another shape, or holds NaN or
+  // infinity.
+  LinearLayer(const SafetensorsFile& file, const std::string& weight_name, const std::string& bias_name, int inputs,
+              int outputs);
   int inputs() const { return inputs_; }
   int outputs() const { return outputs_; }
   void apply(std::span<const float> x, std::span<float> y) const;

@@ -10,18 +10,19 @@
 namespace mien {
 
 constexpr int kMelBands = 64;
-constexpr int kMelRate = 100;           // frames a second at 16 kHz
-constexpr int kMelHop = 160;            // samples (10 ms)
-constexpr int kMelWindow = 400;         // samples (25 ms): frame i sees samples [160 i, 160 i + 400)
+constexpr int kMelRate = 100;    // frames a second at 16 kHz
+constexpr int kMelHop = 160;     // samples (10 ms)
+constexpr int kMelWindow = 400;  // samples (25 ms): frame i sees samples [160 i, 160 i + 400)
 constexpr float kMelLowHz = 50.0f;
 constexpr float kMelHighHz = 7600.0f;
-constexpr float kMelFloor = -23.0f;     // ln power; digital silence gives exactly this
+constexpr float kMelFloor = -23.0f;  // ln power; digital silence gives exactly this
 
 using MelFrame = std::array<float, kMelBands>;
 
-// Streaming log-mel analysis of 16 kHz mono samples in [-1,1]. Hann window, 512-point DFT, triangular filters on the mel
-// scale 2595 log10(1 + f/700) (O'Shaughnessy 1987). Values are ln(power), a full-scale sine at a filter's centre gives
-// about 0; at least kMelFloor. NaN and infinite samples count as 0, others are clamped to [-4,4]. Not thread-safe.
+// Streaming log-mel analysis of 16 kHz mono samples in [-1,1]. Hann window, 512-point DFT, triangular filters on the
+// mel scale 2595 log10(1 + f/700) (O'Shaughnessy 1987). Values are ln(power), a full-scale sine at a filter's centre
+// gives about 0; at least kMelFloor. NaN and infinite samples count as 0, others are clamped to [-4,4]. Not
+// thread-safe.
 class LogMel {
  public:
   LogMel();

@@ -1,8 +1,8 @@
 // What is being said, as it is said: a small causal network from log-mel features to phone posteriors at 50 Hz.
 //
 // Two causal convolutions (the second halves the rate), two GRU layers, a bottleneck, 40 phones. All look-ahead is one
-// explicit delay: step n has heard everything up to 20 n + 35 ms and speaks of the slot [20 (n-2), 20 (n-1)) ms, so what it
-// says of a moment is known 65 ms after the middle of that moment.
+// explicit delay: step n has heard everything up to 20 n + 35 ms and speaks of the slot [20 (n-2), 20 (n-1)) ms, so
+// what it says of a moment is known 65 ms after the middle of that moment.
 #pragma once
 
 #include <array>
@@ -18,8 +18,8 @@ namespace mien {
 
 class SafetensorsFile;
 
-constexpr int kEncoderRate = 50;           // steps a second
-constexpr int kEncoderDelay = 2;           // steps between the newest slot heard whole and the slot spoken of
+constexpr int kEncoderRate = 50;  // steps a second
+constexpr int kEncoderDelay = 2;  // steps between the newest slot heard whole and the slot spoken of
 constexpr int kEncoderBottleneck = 64;
 constexpr int kEncoderFeatures = kPhoneCount + kEncoderBottleneck + 2;
 constexpr int kEncoderConv1 = 128;
@@ -31,13 +31,13 @@ constexpr double kEncoderFirstHeard = 0.035;  // seconds of sound that step 0 ne
 
 // One step's output. Layout of features(): posteriors, bottleneck, energy relative to the level, the same smoothed.
 struct EncoderStep {
-  std::array<float, kPhoneCount> posteriors;          // sum 1, order of kPhoneNames
-  std::array<float, kEncoderBottleneck> bottleneck;   // [-1,1]
-  float energy = 0;                                   // relative to speech level, about [-1.2, 0.1] (tenths of ln units)
-  float smooth_energy = 0;                            // with a 60 ms lag
+  std::array<float, kPhoneCount> posteriors;         // sum 1, order of kPhoneNames
+  std::array<float, kEncoderBottleneck> bottleneck;  // [-1,1]
+  float energy = 0;                                  // relative to speech level, about [-1.2, 0.1] (tenths of ln units)
+  float smooth_energy = 0;                           // with a 60 ms lag
   // Time of the middle of the slot that step n speaks of, seconds.
   static double time(std::int64_t n) { return (static_cast<double>(n) - kEncoderDelay + 0.5) / kEncoderRate; }
-  void features(std::span<float> out) const;          // kEncoderFeatures values
+  void features(std::span<float> out) const;  // kEncoderFeatures values
 };
 
 // The network's weights: immutable, shared between streams. Tensors are named "encoder.*".

@@ -47,9 +47,10 @@ void spell_number(const std::string& digits, std::vector<std::string>& out) {
 
 // The options that matter: no silence removal (it shifts all times), no lattice search, beams wide open.
 ps_decoder_t* make_decoder(const fs::path& acoustic_model, const fs::path& dictionary, bool fillers) {
-  cmd_ln_t* config = cmd_ln_init(nullptr, ps_args(), TRUE, "-hmm", acoustic_model.c_str(), "-dict", dictionary.c_str(),
-                                 "-remove_silence", "no", "-bestpath", "no", "-fsgusefiller", fillers ? "yes" : "no",
-                                 "-beam", "1e-100", "-wbeam", "1e-100", "-pbeam", "1e-100", "-logfn", "/dev/null", nullptr);
+  cmd_ln_t* config =
+      cmd_ln_init(nullptr, ps_args(), TRUE, "-hmm", acoustic_model.c_str(), "-dict", dictionary.c_str(),
+                  "-remove_silence", "no", "-bestpath", "no", "-fsgusefiller", fillers ? "yes" : "no", "-beam",
+                  "1e-100", "-wbeam", "1e-100", "-pbeam", "1e-100", "-logfn", "/dev/null", nullptr);
   ps_decoder_t* decoder = config != nullptr ? ps_init(config) : nullptr;
   if (config != nullptr) cmd_ln_free_r(config);
   if (decoder == nullptr) {
@@ -81,7 +82,9 @@ std::vector<Segment> decode(ps_decoder_t* decoder, std::span<const float> sample
   return segments;
 }
 
-bool is_pause(const std::string& word) { return word.empty() || word[0] == '<' || word[0] == '[' || word == "(NULL)"; }
+bool is_pause(const std::string& word) {
+  return word.empty() || word[0] == '<' || word[0] == '[' || word == "(NULL)";
+}
 
 }  // namespace
 
@@ -140,7 +143,8 @@ std::vector<std::string> ForceAligner::words(const std::string& text) const {
       word += static_cast<char>(std::tolower(u));
     } else {
       flush();
-      if (c == '[' || c == '(' || c == '#' || c == '*' || u >= 128) return {};  // sounds, remarks and signs: not speech we know
+      if (c == '[' || c == '(' || c == '#' || c == '*' || u >= 128)
+        return {};  // sounds, remarks and signs: not speech we know
     }
   }
   for (const std::string& w : result) {

@@ -11,8 +11,8 @@
 
 namespace mien {
 
-// Aligns with PocketSphinx's English models in two passes: words (choosing among the dictionary's pronunciations and finding
-// pauses), then phones. Against exact phone times the error is about 15 ms (one 10 ms frame and a half).
+// Aligns with PocketSphinx's English models in two passes: words (choosing among the dictionary's pronunciations and
+// finding pauses), then phones. Against exact phone times the error is about 15 ms (one 10 ms frame and a half).
 class ForceAligner {
  public:
   // `model_folder` holds "en-us" (acoustic model) and "cmudict-en-us.dict". Throws kNotFound.

@@ -1,0 +1,56 @@
+// Developers' program: trains the speech networks from a pack. See scripts/train_speech_models.
+#include <ATen/Parallel.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "mien/base/error.h"
+#include "mien/base/log.h"
+#include "mien/base/parallel.h"
+#include "motion/training/trainer.h"
+
+int main(int argc, char** argv) {
+  CLI::App app{"Trains the phonetic encoder and S2GNet from a speech pack.", "mien_train_speech"};
+  mien::SpeechTrainingOptions options;
+  std::string data;
+  std::string out = "speech.safetensors";
+  std::string init;
+  int threads = 0;
+  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.add_option("--data", data, "The pack")->required();
+  app.add_option("--out", out, "The model file to write");
+  app.add_option("--init", init, "Continue from this model file");
+  app.add_option("--device", options.device, "auto, cpu or cuda");
+  app.add_option("--threads", threads, "CPU threads, 0 = all");
+  app.add_option("--seed", options.seed);
+  app.add_option("--batch", options.streams.batch, "Streams a step");
+  app.add_option("--seconds", options.streams.seconds, "Length of a stream");
+  app.add_option("--encoder-steps", options.encoder_steps);
+  app.add_option("--motion-steps", options.motion_steps);
+  app.add_option("--encoder-minutes", options.encoder_minutes);
+  app.add_option("--motion-minutes", options.motion_minutes);
+  app.add_option("--encoder-rate", options.encoder_rate);
+  app.add_option("--motion-rate", options.motion_rate);
+  app.add_option("--dropout", options.dropout);
+  app.add_option("--leave-out", options.streams.leave_out, "Speakers to validate on instead")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--report-every", options.report_every);
+  app.add_option("--save-every", options.save_every);
+  CLI11_PARSE(app, argc, argv);
+  try {
+    mien::init_logging("info");
+    at::set_num_threads(mien::set_thread_count(threads));
+    options.init = init;
+    const mien::SpeechPack pack = mien::SpeechPack::load(data);
+    const mien::SpeechTrainingReport r = mien::train_speech(pack, options, out);
+    std::cout << fmt::format(
+        "{{\"phone_accuracy\": {:.4f}, \"viseme_accuracy\": {:.4f}, \"bilabial_recall\": {:.4f}, "
+        "\"bilabial_precision\": {:.4f}, "
+        "\"lip_mm\": {:.3f}, \"closed_gap_mm\": {:.3f}}}\n",
+        r.phone_accuracy, r.viseme_accuracy, r.bilabial_recall, r.bilabial_precision, r.lip_mm, r.closed_gap_mm);
+  } catch (const mien::Error& error) {
+    std::cerr << "mien_train_speech: " << error.what() << "\n";
+    return mien::exit_status(error.code());
+  }
+  return 0;
+}

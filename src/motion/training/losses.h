@@ -1,0 +1,42 @@
+// What S2GNet is asked to get right, in millimetres on the face.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "speech/training/speech_pack.h"
+
+namespace mien {
+
+struct MotionLossOptions {
+  double weights = 10;  // Huber on expression weights
+  double lips = 1;      // Huber on lip vertices, millimetres
+  double lids = 0.3;
+  double gap = 1;      // Huber on the inner lip gaps
+  double closure = 8;  // extra factor of the gap term where the true gap is below `closure_mm`
+  double closure_mm = 1.5;
+  double velocity = 1;  // of lip vertices, millimetres a frame
+  double acceleration = 0.5;
+};
+
+struct MotionLoss {
+  at::Tensor total;   // scalar with gradient
+  double lip_mm = 0;  // mean lip vertex error
+  double gap_mm = 0;  // mean absolute error of the inner lip gaps where they should be closed
+};
+
+// The pack's linear lip geometry on a device.
+class LipLoss {
+ public:
+  LipLoss(const LipGeometry& lips, int expressions, const at::Tensor& device_of);
+  // predicted, truth [B, K, E]; known [B, K] (1 or 0).
+  MotionLoss operator()(const at::Tensor& predicted, const at::Tensor& truth, const at::Tensor& known,
+                        const MotionLossOptions& options) const;
+
+ private:
+  at::Tensor basis_;       // [E, 3 V] millimetres
+  at::Tensor gap_rest_;    // [G] millimetres
+  at::Tensor gap_basis_;   // [E, G]
+  std::int64_t lips_ = 0;  // values of `basis_` that are lips, the rest are lids
+};
+
+}  // namespace mien

@@ -1,0 +1,289 @@
+#include "motion/training/trainer.h"
+
+#include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
+#include <torch/cuda.h>
+#include <torch/optim/adamw.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <future>
+#include <map>
+#include <numbers>
+#include <optional>
+
+#include "mien/base/error.h"
+#include "mien/base/log.h"
+#include "mien/head/phone.h"
+#include "mien/speech/phonetic_encoder.h"
+#include "motion/training/networks.h"
+
+namespace mien {
+namespace {
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+struct Tensors {
+  at::Tensor features, energy, labels, motion, known, emotion;
+};
+
+template <typename T>
+at::Tensor upload(const std::vector<T>& values, at::IntArrayRef shape, at::ScalarType type, at::Device device) {
+  return at::from_blob(const_cast<T*>(values.data()), shape, type).to(device, type, false, true);
+}
+
+Tensors upload(const StreamBatch& b, at::Device device) {
+  return {upload(b.features, {b.batch, b.mel_frames, kMelBands}, at::kFloat, device),
+          upload(b.energy, {b.batch, b.steps, 2}, at::kFloat, device),
+          upload(b.labels, {b.batch, b.steps}, at::kLong, device),
+          upload(b.motion, {b.batch, b.motion_frames, b.expressions}, at::kFloat, device),
+          upload(b.motion_known, {b.batch, b.motion_frames}, at::kFloat, device),
+          upload(b.emotion, {b.batch, b.motion_frames, kEmotionCount}, at::kFloat, device)};
+}
+
+// Scales all gradients so that their joint norm is at most `limit`, without waiting for the device.
+void clip_gradients(const std::vector<at::Tensor>& parameters, double limit) {
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> norms;
+  for (const at::Tensor& p : parameters) {
+    if (p.grad().defined()) norms.push_back(p.grad().norm());
+  }
+  const at::Tensor scale = (limit / (at::stack(norms).norm() + 1e-6)).clamp_max(1.0);
+  for (const at::Tensor& p : parameters) {
+    if (p.grad().defined()) p.grad().mul_(scale);
+  }
+}
+
+bool is_bilabial(int phone) {
+  static const int p = phone_index("P");
+  static const int b = phone_index("B");
+  static const int m = phone_index("M");
+  return phone == p || phone == b || phone == m;
+}
+
+class Trainer {
+ public:
+  Trainer(const SpeechPack& pack, const SpeechTrainingOptions& options, std::filesystem::path out)
+      : pack_(pack),
+        options_(options),
+        out_(std::move(out)),
+        device_(choose_device(options.device)),
+        sampler_(pack, options.streams),
+        encoder_(options.dropout),
+        s2g_(pack.expression_count(), options.dropout) {
+    if (!options.init.empty()) load_speech_networks(options.init, encoder_, s2g_);
+    encoder_->to(device_);
+    s2g_->to(device_);
+    std::vector<float> weight(kPhoneCount, 1.0f);
+    for (const char* name : {"P", "B", "M", "F", "V"})
+      weight[phone_index(name)] = static_cast<float>(options.lip_phone_weight);
+    phone_weight_ = upload(weight, {kPhoneCount}, at::kFloat, device_);
+  }
+
+  SpeechTrainingReport run() {
+    spdlog::info("{:.1f} min of speech, {} speakers, {} clips, {} performances; training on {}", pack_.seconds() / 60,
+                 pack_.speakers.size(), pack_.clips.size(), pack_.renders.size(), device_.str());
+    if (options_.encoder_steps > 0) {
+      phase("encoder", options_.encoder_steps, options_.encoder_minutes,
+            {{encoder_->parameters(), options_.encoder_rate}}, [&](const StreamBatch& b) { return encoder_step(b); });
+    }
+    if (options_.motion_steps > 0 && !pack_.renders.empty()) {
+      lip_loss_.emplace(pack_.lips, pack_.expression_count(), phone_weight_);
+      phase("motion", options_.motion_steps, options_.motion_minutes,
+            {{s2g_->parameters(), options_.motion_rate}, {encoder_->parameters(), options_.encoder_rate_in_motion}},
+            [&](const StreamBatch& b) { return motion_step(b); });
+    }
+    save();
+    return validate(true);
+  }
+
+ private:
+  using Parameters = std::pair<std::vector<at::Tensor>, double>;
+
+  static at::Device choose_device(const std::string& name) {
+    if (name == "cuda" || (name == "auto" && torch::cuda::is_available())) return at::Device(at::kCUDA, 0);
+    if (name == "cpu" || name == "auto") return at::Device(at::kCPU);
+    throw Error(ErrorCode::kBadArgument, fmt::format("device \"{}\"", name), "use auto, cpu or cuda");
+  }
+
+  at::Tensor phone_loss(const EncoderOutput& output, const at::Tensor& labels) const {
+    // Step n speaks of slot n - delay.
+    const std::int64_t steps = labels.size(1) - kEncoderDelay;
+    const at::Tensor logits = output.logits.narrow(1, kEncoderDelay, steps).reshape({-1, kPhoneCount});
+    return at::cross_entropy_loss(logits, labels.narrow(1, 0, steps).reshape({-1}), phone_weight_, at::Reduction::Mean,
+                                  -100, 0.05);
+  }
+
+  at::Tensor encoder_step(const StreamBatch& batch) {
+    const Tensors t = upload(batch, device_);
+    const at::Tensor loss = phone_loss(encoder_->forward(t.features), t.labels);
+    note("phones", loss.item<double>());
+    return loss;
+  }
+
+  at::Tensor motion_step(const StreamBatch& batch) {
+    const Tensors t = upload(batch, device_);
+    const EncoderOutput output = encoder_->forward(t.features);
+    const std::int64_t frames = usable_motion_frames(batch.motion_frames);
+    const at::Tensor predicted = s2g_->forward(join_features(output, t.energy), t.emotion.narrow(1, 0, frames));
+    const MotionLoss loss =
+        (*lip_loss_)(predicted, t.motion.narrow(1, 0, frames), t.known.narrow(1, 0, frames), options_.motion);
+    const at::Tensor phones = phone_loss(output, t.labels);
+    note("phones", phones.item<double>());
+    note("motion", loss.total.item<double>());
+    note("lips_mm", loss.lip_mm);
+    note("closed_mm", loss.gap_mm);
+    return loss.total + options_.phone_loss_in_motion * phones;
+  }
+
+  template <typename Step>
+  void phase(const std::string& name, int steps, double minutes, const std::vector<Parameters>& parameters,
+             const Step& step) {
+    std::vector<torch::optim::OptimizerParamGroup> groups;
+    std::vector<at::Tensor> all;
+    for (const auto& [tensors, rate] : parameters) {
+      groups.emplace_back(tensors, std::make_unique<torch::optim::AdamWOptions>(
+                                       torch::optim::AdamWOptions(rate).weight_decay(0.01).betas({0.9, 0.98})));
+      all.insert(all.end(), tensors.begin(), tensors.end());
+    }
+    torch::optim::AdamW optimizer(groups, torch::optim::AdamWOptions(1e-3));
+    const std::uint64_t seed = options_.seed * 2 + (name == "motion" ? 1 : 0);
+    const double start = now();
+    const auto sample = [&](int index) {
+      return std::async(std::launch::async, [this, seed, index] { return sampler_.sample(seed, index); });
+    };
+    std::future<StreamBatch> next = sample(0);
+    encoder_->train();
+    s2g_->train();
+    for (int i = 0; i < steps; ++i) {
+      const double progress = std::max(static_cast<double>(i) / steps, (now() - start) / (60 * minutes));
+      if (progress >= 1) break;
+      const double scale =
+          std::min(1.0, progress / 0.03 + 0.02) * (0.01 + 0.99 * 0.5 * (1 + std::cos(std::numbers::pi * progress)));
+      for (std::size_t g = 0; g < parameters.size(); ++g) {
+        static_cast<torch::optim::AdamWOptions&>(optimizer.param_groups()[g].options())
+            .lr(parameters[g].second * scale);
+      }
+      const StreamBatch batch = next.get();
+      next = sample(i + 1);
+      optimizer.zero_grad();
+      const at::Tensor loss = step(batch);
+      loss.backward();
+      clip_gradients(all, 2.0);
+      optimizer.step();
+      if ((i + 1) % options_.report_every == 0) report(name, i + 1, now() - start);
+      if ((i + 1) % options_.save_every == 0) {
+        save();
+        log_validation(validate(false));
+        encoder_->train();
+        s2g_->train();
+      }
+    }
+    report(name, steps, now() - start);
+    log_validation(validate(false));
+  }
+
+  void note(const std::string& key, double value) {
+    auto& [sum, count] = notes_[key];
+    sum += value;
+    ++count;
+  }
+
+  void report(const std::string& name, int step, double seconds) {
+    std::string line;
+    for (const auto& [key, value] : notes_)
+      line += fmt::format("  {} {:.4f}", key, value.first / std::max(1, value.second));
+    notes_.clear();
+    spdlog::info("{} {}  {:.0f} s{}", name, step, seconds, line);
+  }
+
+  static void log_validation(const SpeechTrainingReport& r) {
+    spdlog::info(
+        "left out: phones {:.1f} %, visemes {:.1f} %, P B M recall {:.1f} % precision {:.1f} %, lips {:.2f} mm, closed "
+        "{:.2f} mm",
+        100 * r.phone_accuracy, 100 * r.viseme_accuracy, 100 * r.bilabial_recall, 100 * r.bilabial_precision, r.lip_mm,
+        r.closed_gap_mm);
+  }
+
+  // Clips of the speakers left out, clean, one by one.
+  SpeechTrainingReport validate(bool all) {
+    const at::NoGradGuard no_grad;
+    encoder_->eval();
+    s2g_->eval();
+    SpeechTrainingReport r;
+    std::int64_t frames = 0, phones = 0, visemes = 0, bilabial = 0, found = 0, claimed = 0;
+    int clips = 0;
+    for (std::size_t c = 0; c < pack_.clips.size(); ++c) {
+      const std::string& speaker = pack_.speakers[pack_.clips[c].speaker];
+      const auto& out = options_.streams.leave_out;
+      if (std::find(out.begin(), out.end(), speaker) == out.end()) continue;
+      if (!all && clips >= 20) break;
+      ++clips;
+      const StreamBatch batch = sampler_.whole_clip(static_cast<int>(c));
+      const Tensors t = upload(batch, device_);
+      const EncoderOutput output = encoder_->forward(t.features);
+      const at::Tensor best = output.logits.argmax(-1).to(at::kCPU).contiguous();
+      for (int n = kEncoderDelay; n < batch.steps; ++n) {
+        const auto truth = static_cast<int>(batch.labels[n - kEncoderDelay]);
+        const auto guess = static_cast<int>(best.data_ptr<std::int64_t>()[n]);
+        if (truth < 0) continue;
+        ++frames;
+        phones += truth == guess;
+        visemes += phone_viseme(truth) == phone_viseme(guess);
+        bilabial += is_bilabial(truth);
+        claimed += is_bilabial(guess);
+        found += is_bilabial(truth) && is_bilabial(guess);
+      }
+      if (lip_loss_ && !pack_.clips[c].renders.empty()) {
+        const std::int64_t usable = usable_motion_frames(batch.motion_frames);
+        const at::Tensor predicted = s2g_->forward(join_features(output, t.energy), t.emotion.narrow(1, 0, usable));
+        const MotionLoss loss =
+            (*lip_loss_)(predicted, t.motion.narrow(1, 0, usable), t.known.narrow(1, 0, usable), options_.motion);
+        r.lip_mm += loss.lip_mm;
+        r.closed_gap_mm += loss.gap_mm;
+      }
+    }
+    const auto share = [](std::int64_t a, std::int64_t b) {
+      return b == 0 ? 0.0 : static_cast<double>(a) / static_cast<double>(b);
+    };
+    r.phone_accuracy = share(phones, frames);
+    r.viseme_accuracy = share(visemes, frames);
+    r.bilabial_recall = share(found, bilabial);
+    r.bilabial_precision = share(found, claimed);
+    r.lip_mm /= std::max(1, clips);
+    r.closed_gap_mm /= std::max(1, clips);
+    return r;
+  }
+
+  void save() {
+    save_speech_networks(out_, encoder_, s2g_, pack_.expression_names,
+                         {{"head_model", pack_.head_model},
+                          {"training_minutes_of_speech", fmt::format("{:.1f}", pack_.seconds() / 60)}});
+    spdlog::info("wrote {}", out_.string());
+  }
+
+  const SpeechPack& pack_;
+  SpeechTrainingOptions options_;
+  std::filesystem::path out_;
+  at::Device device_;
+  StreamSampler sampler_;
+  EncoderModule encoder_;
+  S2GModule s2g_;
+  at::Tensor phone_weight_;
+  std::optional<LipLoss> lip_loss_;
+  std::map<std::string, std::pair<double, int>> notes_;
+};
+
+}  // namespace
+
+SpeechTrainingReport train_speech(const SpeechPack& pack, const SpeechTrainingOptions& options,
+                                  const std::filesystem::path& out) {
+  at::manual_seed(options.seed);
+  Trainer trainer(pack, options, out);
+  return trainer.run();
+}
+
+}  // namespace mien

@@ -1,0 +1,48 @@
+// Trains the phonetic encoder, then S2GNet on top of it, from a speech pack.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "motion/training/losses.h"
+#include "speech/training/stream_sampler.h"
+
+namespace mien {
+
+struct SpeechTrainingOptions {
+  StreamOptions streams;
+  std::string device = "auto";  // "cpu", "cuda", or "auto": CUDA when there is one
+  std::uint64_t seed = 1;
+  // Each phase ends after its steps or its minutes, whichever comes first; the learning rate follows what is nearer.
+  int encoder_steps = 4000;
+  int motion_steps = 4000;
+  double encoder_minutes = 60;
+  double motion_minutes = 60;
+  double encoder_rate = 1.5e-3; // AdamW, cosine to 1/100 after a warm-up of 3 %
+  double motion_rate = 1e-3;
+  double encoder_rate_in_motion = 1e-4;
+  double phone_loss_in_motion = 0.3;
+  double dropout = 0.15;
+  double lip_phone_weight = 2;  // of P B M F V frames in the cross-entropy
+  MotionLossOptions motion;
+  std::filesystem::path init;  // continue from this model file; empty = from nothing
+  int report_every = 50;       // steps
+  int save_every = 500;
+};
+
+struct SpeechTrainingReport {
+  double phone_accuracy = 0;  // left-out speakers, share of frames
+  double viseme_accuracy = 0;
+  double bilabial_recall = 0;  // share of P B M frames seen as one of these
+  double bilabial_precision = 0;
+  double lip_mm = 0;
+  double closed_gap_mm = 0;
+};
+
+// Writes `out` (models/speech.safetensors) now and then and at the end.
+SpeechTrainingReport train_speech(const SpeechPack& pack, const SpeechTrainingOptions& options,
+                                  const std::filesystem::path& out);
+
+}  // namespace mien
