@@ -4,6 +4,8 @@
 #include <map>
 #include <numeric>
 
+#include "head/makehuman/rings.h"
+
 namespace mien::makehuman {
 namespace {
 
@@ -11,6 +13,10 @@ namespace {
 // portrait.
 constexpr float kLowestSkin = 0.43f;
 constexpr float kWidestSkin = 0.26f;
+// The teeth sit a little high and far back behind the lips, and the tongue fills the mouth: as drawn they look
+// toothless.
+const Vec3 kTeethShift(0, -0.0012f, 0.0010f);
+const Vec3 kTongueShift(0, -0.0045f, -0.0010f);
 
 void add_quad(Assembly& out, const std::array<int, 4>& v, const std::array<int, 4>& uv, HeadPart part) {
   out.faces.emplace_back(v[0], v[1], v[2]);
@@ -23,9 +29,11 @@ void add_quad(Assembly& out, const std::array<int, 4>& v, const std::array<int, 
 void add_skin(Assembly& out, const Source& source, const std::vector<Vec3>& body) {
   out.from_body.assign(body.size(), -1);
   std::map<int, int> uv_index;
+  const std::vector<int> sockets = trace_face_rings(source).sockets;  // behind the eyeballs: never seen
   for (const Quad& quad : source.group("body")) {
     const bool keep = std::all_of(quad.vertex.begin(), quad.vertex.end(), [&](int v) {
-      return body[v].y() > kLowestSkin && std::abs(body[v].x()) < kWidestSkin;
+      return body[v].y() > kLowestSkin && std::abs(body[v].x()) < kWidestSkin &&
+             !std::binary_search(sockets.begin(), sockets.end(), v);
     });
     if (!keep) continue;
     std::array<int, 4> v{}, uv{};
@@ -73,6 +81,20 @@ std::vector<Vec3> positions_of(const Proxy& proxy, const std::vector<Vec3>& body
     for (int k = 0; k < 3; ++k) out[i] += proxy.weights[i][k] * body[proxy.body[i][k]];
   }
   return out;
+}
+
+bool is_upper_jaw(const Proxy& teeth, const std::vector<int>& upper_helper, int v) {
+  return std::binary_search(upper_helper.begin(), upper_helper.end(), teeth.body[static_cast<std::size_t>(v)][0]);
+}
+
+// Upper and lower gums hang together at the back: those faces would be torn by the opening jaw.
+void part_jaws(Proxy& teeth, const Source& source) {
+  const std::vector<int> upper = source.group_vertices("helper-upper-teeth");
+  std::erase_if(teeth.quads, [&](const Quad& quad) {
+    const bool first = is_upper_jaw(teeth, upper, quad.vertex[0]);
+    return std::any_of(quad.vertex.begin(), quad.vertex.end(),
+                       [&](int v) { return is_upper_jaw(teeth, upper, v) != first; });
+  });
 }
 
 // Gums are the two large pieces of the teeth mesh; every tooth is a small piece of its own. Upper and lower are told
@@ -150,13 +172,17 @@ Assembly assemble(const Source& source, const std::vector<Vec3>& body) {
   const int n = source.vertex_count();
   const Proxy eyes = read_proxy(proxies / "eyes/HighPolyEyes/HighPolyEyes.json", n);
   out.add(eyes, label_sides(eyes, body));
-  const Proxy teeth = read_proxy(proxies / "teeth/Teeth_Base/Teeth_Base.json", n);
+  Proxy teeth = read_proxy(proxies / "teeth/Teeth_Base/Teeth_Base.json", n);
+  part_jaws(teeth, source);
+  for (Vec3& offset : teeth.offsets) offset += kTeethShift;
   out.add(teeth, label_teeth(teeth, source));
+  Proxy tongue = read_proxy(proxies / "tongue/tongue01/tongue01.json", n);
+  for (Vec3& offset : tongue.offsets) offset += kTongueShift;
+  out.add(tongue, std::vector<HeadPart>(tongue.quads.size(), HeadPart::kTongue));
   const auto add_whole = [&](const char* file, HeadPart part) {
     const Proxy proxy = read_proxy(proxies / file, n);
     out.add(proxy, std::vector<HeadPart>(proxy.quads.size(), part));
   };
-  add_whole("tongue/tongue01/tongue01.json", HeadPart::kTongue);
   add_whole("eyelashes/eyelashes02/eyelashes02.json", HeadPart::kLashes);
   add_whole("eyebrows/eyebrow001/eyebrow001.json", HeadPart::kBrows);
   return out;

@@ -108,6 +108,14 @@ void clear_eyeball(const FaceMap& map, int side, float clearance, std::vector<Ve
       if (now < wanted) positions[v] += (wanted / now - 1) * from;
     }
   }
+  // The inner edge of the lids lies below the eye's surface, so that no gap shows between lid and eye.
+  constexpr float kTucked = 0.0010f;
+  for (const int v : eye.rings[0]) {
+    const Vec3 from = positions[v] - eye.centre;
+    const float wanted = eye.radius_at(from) - kTucked;
+    const float now = from.norm();
+    if (now > wanted) positions[v] += (wanted / now - 1) * from;
+  }
 }
 
 }  // namespace mien::makehuman

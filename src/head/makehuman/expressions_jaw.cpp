@@ -28,9 +28,18 @@ void add_jaw_expressions(const Sculptor& sculptor, Expressions& out) {
   out["jawForward"] = sculptor.sealed(sculptor.jaw(0, 0, Vec3(0, 0, 0.006f)));
   out["jawLeft"] = sculptor.sealed(sculptor.jaw(0, 0.06f, Vec3(0.003f, 0, 0)));
   out["jawRight"] = sculptor.sealed(sculptor.jaw(0, -0.06f, Vec3(-0.003f, 0, 0)));
-  // mouthClose undoes what jawOpen does to the lips: both together are an open jaw behind closed lips.
-  const Field open_sealed = sculptor.sealed(open, {0.25f, 0.8f, 0.85f});
-  out["mouthClose"] = open_sealed - open;
+  // mouthClose undoes what jawOpen does to the lips: both together are an open jaw behind closed lips. The lower lip
+  // comes back up with the skin below it, less and less towards the chin; the upper lip meets it.
+  const float line = sculptor.mouth_middle().y(), mouth_back = sculptor.mouth_middle().z() - 0.045f;
+  const Field lip_back = sculptor.masked(open, [line, mouth_back](const Vec3& p) {
+    return 0.8f * smooth_step(0.034f, 0.002f, line - p.y()) * smooth_step(0.0f, 0.02f, p.z() - mouth_back);
+  });
+  const auto is_bone = [&](int v) { return sculptor.map().jaw_share[v] >= 1 && sculptor.map().neighbours[v].empty(); };
+  Field parted = open;
+  for (int v = 0; v < static_cast<int>(parted.size()); ++v) {
+    if (!is_bone(v)) parted[v] -= lip_back[v];
+  }
+  out["mouthClose"] = sculptor.sealed(parted, {0.35f, 0.8f, 0.85f}) - open;
   out["tongueOut"] = tongue_moved(sculptor, Vec3(0, -0.004f, 0.03f)) + 0.35f * open;
   out["tongueUp"] = tongue_moved(sculptor, Vec3(0, 0.006f, 0.004f));
 }

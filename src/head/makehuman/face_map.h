@@ -5,27 +5,9 @@
 #include <vector>
 
 #include "head/makehuman/assembly.h"
+#include "head/makehuman/rings.h"
 
 namespace mien::makehuman {
-
-// The mouth is a tube of closed rings of 38 vertices each: from the inside of the cavity, over the line where the lips
-// meet (kMouthContact), to the skin around the lips. Position 0 is the middle of the upper lip, 12 the person's left
-// corner, 19 the middle of the lower lip, 26 the right corner; equal positions of neighbouring rings are neighbours.
-constexpr int kMouthRings = 12;
-constexpr int kMouthContact = 3;
-constexpr int kMouthRing = 38;
-constexpr int kMouthLowerMiddle = 19;
-// Lip borders: the vermilion ends at ring 7.
-constexpr int kMouthVermilion = 7;
-
-// The eye likewise: from inside the socket, over the lid margin (kLidContact), to the fold and the rim. Position 0 is
-// the middle of the upper lid, kLidOuter and kLidInner are the corners.
-constexpr int kLidRings = 10;
-constexpr int kLidContact = 2;
-constexpr int kLidRing = 28;
-constexpr int kLidOuter = 7;
-constexpr int kLidInner = 22;
-constexpr int kLidLowerMiddle = 15;
 
 struct EyeMap {
   std::array<std::array<int, kLidRing>, kLidRings> rings{};
@@ -38,6 +20,7 @@ struct EyeMap {
 };
 
 struct FaceMap {
+  std::vector<int> from_body;  // [body vertices] ours, or -1
   std::array<std::array<int, kMouthRing>, kMouthRings> mouth{};
   std::array<EyeMap, 2> eyes;    // left, right
   std::vector<float> jaw_share;  // [V] how far a vertex follows the jaw bone

@@ -1,6 +1,7 @@
 #include "mien/head/makehuman_builder.h"
 
 #include "head/makehuman/expressions.h"
+#include "head/makehuman/landmarks.h"
 #include "head/makehuman/people.h"
 #include "head/makehuman/regions.h"
 #include "head/makehuman/wardrobe.h"
@@ -79,6 +80,7 @@ BuiltHead build_makehuman_head(const MakeHumanOptions& options) {
   for (Vec3& v : model.mesh.positions) v -= origin;
   for (Vec3& joint : model.joints) joint -= origin;
   label_regions(source, assembly, map, model);
+  if (!options.landmarks.empty()) model.landmarks = place_landmarks(options.landmarks, map, model);
   built.assets = make_wardrobe(source, body, origin, assembly, model);
   return built;
 }

@@ -8,7 +8,7 @@
 namespace mien::makehuman {
 namespace {
 
-// The jaw's hinge: just before the ear canal, 37 mm behind and 35 mm below the eyes' centres (base person).
+// The jaw's hinge: just before the ear canal, 52 mm behind and 36 mm below the eyes' centres (base person).
 constexpr float kHingeBehindEyes = 0.052f;
 constexpr float kHingeBelowEyes = 0.036f;
 constexpr float kMouthSplit = 0.012f;  // metres: half width of the blend between the left and right half of the mouth
@@ -39,6 +39,13 @@ Sculptor::Sculptor(const Source& source, const Assembly& assembly, const FaceMap
   mouth_middle_ = 0.5f * (rest[line[0]] + rest[line[kMouthLowerMiddle]]);
   mouth_corner_ = {rest[map.mouth[kMouthVermilion][12]], rest[map.mouth[kMouthVermilion][26]]};
   chin_ = mouth_middle_ + Vec3(0, -0.035f, 0);
+  float lowest = 1e9f;
+  for (const int v : assembly.vertices_of(HeadPart::kTeethUpper)) {
+    constexpr float kFrontTeeth = 0.008f;  // metres from the middle
+    if (std::abs(rest[v].x()) > kFrontTeeth || rest[v].y() > lowest) continue;
+    lowest = rest[v].y();
+    upper_teeth_edge_ = Vec3(0, rest[v].y(), rest[v].z());
+  }
   // Beyond the rings: above or below the line through the mouth's corners.
   lower_lip_.resize(rest.size());
   const float corner_height = 0.5f * (mouth_corner_[0].y() + mouth_corner_[1].y());

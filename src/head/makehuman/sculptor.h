@@ -49,6 +49,7 @@ class Sculptor {
   Vec3 mouth_middle() const { return mouth_middle_; }
   Vec3 mouth_corner(int side) const { return mouth_corner_[side]; }
   Vec3 chin() const { return chin_; }
+  Vec3 upper_teeth_edge() const { return upper_teeth_edge_; }  // front middle
 
  private:
   const Source& source_;
@@ -56,7 +57,7 @@ class Sculptor {
   const FaceMap& map_;
   const std::vector<Vec3>& rest_;
   std::vector<float> lower_lip_;  // [V] 1 on the lower side of the mouth, 0 on the upper
-  Vec3 mouth_middle_, chin_;
+  Vec3 mouth_middle_, chin_, upper_teeth_edge_;
   std::array<Vec3, 2> mouth_corner_;
 };
 
