@@ -43,6 +43,8 @@ inline V3 shade_backward(const ProjectBackwardJob& job, int first, std::uint32_t
   const int bases = (cloud.sh_degree + 1) * (cloud.sh_degree + 1);
   const Direction direction = direction_of(cloud, *job.view, g);
   F basis[16], sh[48], weights[16];
+  MIEN_PREFETCH_SH(cloud.sh, first, cloud.count, 0);
+  MIEN_PREFETCH_SH(job.d_sh, first, cloud.count, 1);
   sh_values(cloud.sh_degree, direction.unit, basis);
   gather_sh(cloud.sh, first, cloud.count, 3 * bases, sh);
   for (int k = 0; k < bases; ++k)

@@ -160,9 +160,10 @@ inline void draw(const Splat& g, std::uint64_t touched, Block* blocks) {
   for (; touched != 0; touched &= touched - 1) {
     Block& block = blocks[__builtin_ctzll(touched)];
     const Step s = step<bounded>(g, block.x, block.y, block.transmittance);
-    block.red = fma_where(s.drawn, s.weight, g.red, block.red);
-    block.green = fma_where(s.drawn, s.weight, g.green, block.green);
-    block.blue = fma_where(s.drawn, s.weight, g.blue, block.blue);
+    const F weight = keep(s.drawn, s.weight);  // not a masked sum: compilers make slow masked stores of it
+    block.red = fma(weight, g.red, block.red);
+    block.green = fma(weight, g.green, block.green);
+    block.blue = fma(weight, g.blue, block.blue);
     block.transmittance = s.after;
   }
 }
@@ -240,7 +241,10 @@ inline void read_gradients(const TileBackward& job, BackwardBlock* blocks) {
       const float* pixel = job.d_rgb + 3 * (row + column);
       if (inside >= 4) {
         deinterleave4(pixel, r, g, b);
-        for (int k = 0; k < 4; ++k) a[k] = job.d_alpha != nullptr ? job.d_alpha[row + column + k] : 0.0f;
+        if (job.d_alpha != nullptr)
+          __builtin_memcpy(a, job.d_alpha + row + column, 4 * sizeof(float));
+        else
+          __builtin_memset(a, 0, 4 * sizeof(float));
         continue;
       }
       for (int k = 0; k < 4; ++k) {

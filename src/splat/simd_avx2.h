@@ -82,9 +82,6 @@ inline F select(M m, F a, F b) {
 inline F keep(M m, F a) {
   return _mm256_and_ps(m.v, a);
 }
-inline F fma_where(M m, F a, F b, F c) {
-  return fma(keep(m, a), b, c);
-}  // c where not m (b finite)
 inline F negative_where(M m, F a) {
   return _mm256_or_ps(a, keep(m, set1(-0.0f)));
 }  // -|a| where m

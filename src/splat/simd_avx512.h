@@ -82,9 +82,6 @@ inline F select(M m, F a, F b) {
 inline F keep(M m, F a) {
   return _mm512_maskz_mov_ps(m, a);
 }
-inline F fma_where(M m, F a, F b, F c) {
-  return _mm512_mask3_fmadd_ps(a, b, c, m);
-}  // c where not m
 inline F negative_where(M m, F a) {
   return _mm512_mask_or_ps(a, m, a, set1(-0.0f));
 }  // -|a| where m

@@ -88,9 +88,6 @@ inline std::uint32_t bits(M m) {
 inline bool any(M m) {
   return (m[0] | m[1] | m[2] | m[3]) != 0;
 }
-inline F fma_where(M m, F a, F b, F c) {
-  return fma(keep(m, a), b, c);
-}  // c where not m (b finite)
 inline F negative_where(M m, F a) {  // -|a| where m
   return reinterpret_cast<F>(reinterpret_cast<M>(a) | reinterpret_cast<M>(keep(m, set1(-0.0f))));
 }
