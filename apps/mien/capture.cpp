@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "mien/base/error.h"
+#include "mien/base/interrupt.h"
 #include "mien/base/json.h"
 #include "mien/base/progress.h"
 
@@ -27,6 +28,7 @@ void check(const std::string& folder, bool json, bool quiet) {
   ProgressBar bar("checking", quiet || json);
   const std::vector<CaptureProblem> problems = check_capture(folder, std::ref(bar));
   bar.finish();
+  throw_if_interrupted();
   if (json) {
     Json out = {{"folder", folder}, {"problems", Json::array()}};
     for (const CaptureProblem& p : problems) {

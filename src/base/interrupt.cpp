@@ -27,6 +27,8 @@ void end_now(int signal) {
   for (Slot& slot : g_watched) {
     if (slot.state.load() == kReady) ::unlink(slot.path);
   }
+  constexpr char kLine[] = "mien: interrupted\n";
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, kLine, sizeof kLine - 1);
   ::_exit(128 + signal);
 }
 
