@@ -19,6 +19,10 @@ void check_options(const std::filesystem::path& path, const VideoWriterOptions& 
   const auto refuse = [&](const std::string& what, const char* mend) {
     throw Error(ErrorCode::kBadArgument, path.string() + ": " + what, mend);
   };
+  const std::string extension = path.extension().string();
+  if (extension != ".mp4" && extension != ".m4v" && extension != ".MP4") {
+    refuse("videos are written as MP4 only", "let the name end in .mp4");
+  }
   if (o.width < 2 || o.height < 2 || o.width % 2 != 0 || o.height % 2 != 0 || o.width > 8192 || o.height > 8192) {
     refuse(fmt::format("a video of {}x{} pixels cannot be written", o.width, o.height),
            "use even sides of 2 to 8192 pixels");

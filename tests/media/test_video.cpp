@@ -230,8 +230,21 @@ TEST_F(Video, WriterRefusesBadArguments) {
   EXPECT_NE(error_of([&] { VideoWriter(folder_ / "a.mp4", options); }).find("x264"), std::string::npos);
   options.preset = "veryfast";
   EXPECT_NE(error_of([&] { VideoWriter(folder_ / "absent" / "a.mp4", options); }).find("absent"), std::string::npos);
+  EXPECT_NE(error_of([&] { VideoWriter(folder_ / "a.avi", options); }).find(".mp4"), std::string::npos);
   VideoWriter writer(folder_ / "a.mp4", options);
-  EXPECT_THROW(writer.write_frame(Image8(64, 64, 3)), Error);
+  EXPECT_THROW(writer.write_frame(Image8(32, 64, 3)), Error);
+  EXPECT_THROW(writer.write_frame(Image8(64, 64, 4)), Error);
+}
+
+TEST(VideoWithoutFfmpeg, SaysWhatToInstall) {
+  if (have_ffmpeg()) GTEST_SKIP() << "this build has FFmpeg";
+  try {
+    VideoWriter("a.mp4", {});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kMissingFeature);
+    EXPECT_NE(std::string(error.what()).find("libavformat-dev"), std::string::npos);
+  }
 }
 
 TEST_F(Video, ReaderRefusesWhatIsNoVideo) {

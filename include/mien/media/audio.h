@@ -18,8 +18,8 @@ struct Audio {
 
 // Any audio or video file FFmpeg reads (WAV of every kind even without FFmpeg), mixed to mono and resampled to
 // `sample_rate`. NaN and infinite samples become 0 with a warning. "-" reads standard input.
-// Throws kNotFound; kBadFile for an empty, truncated or non-media file, or one without an audio stream (the message says
-// what the file holds instead).
+// Throws kNotFound; kBadFile for an empty, truncated or non-media file, or one without an audio stream (the message
+// says what the file holds instead).
 Audio read_audio(const std::filesystem::path& path, int sample_rate = kSpeechRate);
 
 // Streams a file of any length in blocks, so an hour of audio needs no hour of memory.

@@ -52,7 +52,7 @@ Image8 tile_images(const std::vector<Image8>& images, int columns, int gap = 4, 
 // Area-averaging reduction or bilinear enlargement.
 Image8 resize_image(const Image8& image, int width, int height);
 // Draws ASCII text with a built-in bitmap font (8x8 cells times `scale`), top-left at (x, y), clipped. For sheets.
-void draw_text(Image8& image, int x, int y, const std::string& text, int scale = 1,
-               std::uint8_t r = 0, std::uint8_t g = 0, std::uint8_t b = 0);
+void draw_text(Image8& image, int x, int y, const std::string& text, int scale = 1, std::uint8_t r = 0,
+               std::uint8_t g = 0, std::uint8_t b = 0);
 
 }  // namespace mien

@@ -11,11 +11,11 @@
 namespace mien {
 
 struct VideoWriterOptions {
-  int width = 512, height = 512;     // even numbers
+  int width = 512, height = 512;  // even numbers
   int fps = 30;
-  int crf = 18;                      // x264 quality, lower is better
-  std::string preset = "veryfast";   // x264 preset
-  int audio_rate = 16000;            // Hz of the samples given to write_audio(); 0 = no sound
+  int crf = 18;                     // x264 quality, lower is better
+  std::string preset = "veryfast";  // x264 preset
+  int audio_rate = 16000;           // Hz of the samples given to write_audio(); 0 = no sound
   int audio_bitrate = 96000;
   std::map<std::string, std::string> metadata;  // container tags (provenance)
 };
@@ -23,6 +23,8 @@ struct VideoWriterOptions {
 // Writes to a temporary name; finish() completes the file and renames it. Without finish() nothing is left behind.
 // Audio is cut or padded with silence so that both streams have equal length, to the frame. Encoding runs on its own
 // thread: write_frame() returns once the frame is queued. Errors of the encoder thread are thrown by the next call.
+// Colours are BT.709, limited range. Not thread-safe. Throws kBadArgument (sizes, a name that does not end in .mp4),
+// kIo (also a full disk), kMissingFeature in a build without FFmpeg.
 class VideoWriter {
  public:
   VideoWriter(const std::filesystem::path& path, const VideoWriterOptions& options);
