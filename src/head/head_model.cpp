@@ -33,26 +33,6 @@ int arkit_index(const std::string& name) {
   return -1;
 }
 
-HeadModel HeadModel::with_identity(const std::vector<float>& weights) const {
-  if (static_cast<int>(weights.size()) > identity_count()) {
-    throw Error(ErrorCode::kBadArgument,
-                fmt::format("{} identity weights for a head with {} modes", weights.size(), identity_count()),
-                "give at most as many weights as there are modes");
-  }
-  HeadModel person = *this;
-  person.identity.clear();
-  person.identity_names.clear();
-  person.joint_identity.clear();
-  const std::size_t vertices = mesh.positions.size();
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (weights[i] == 0) continue;
-    const Vec3* mode = identity.data() + i * vertices;
-    for (std::size_t v = 0; v < vertices; ++v) person.mesh.positions[v] += weights[i] * mode[v];
-    for (int j = 0; j < kHeadJointCount; ++j) person.joints[j] += weights[i] * joint_identity[i][j];
-  }
-  return person;
-}
-
 void HeadModel::deform(const float* weights, int weight_count, const Vec3* offsets, std::vector<Vec3>& out) const {
   MIEN_CHECK(weight_count <= expression_count(), "{} weights for {} expressions", weight_count, expression_count());
   out = mesh.positions;

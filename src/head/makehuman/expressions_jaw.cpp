@@ -34,13 +34,13 @@ void add_jaw_expressions(const Sculptor& sculptor, Expressions& out) {
   const Field lip_back = sculptor.masked(open, [line, mouth_back](const Vec3& p) {
     return 0.8f * smooth_step(0.034f, 0.002f, line - p.y()) * smooth_step(0.0f, 0.02f, p.z() - mouth_back);
   });
-  const auto is_bone = [&](int v) { return sculptor.map().jaw_share[v] >= 1 && sculptor.map().neighbours[v].empty(); };
   Field parted = open;
   for (int v = 0; v < static_cast<int>(parted.size()); ++v) {
-    if (!is_bone(v)) parted[v] -= lip_back[v];
+    const bool is_skin = !sculptor.map().neighbours[v].empty();
+    if (is_skin) parted[v] -= sculptor.map().lip_depth[v] * lip_back[v];
   }
-  out["mouthClose"] = sculptor.sealed(parted, {0.35f, 0.8f, 0.85f}) - open;
-  out["tongueOut"] = tongue_moved(sculptor, Vec3(0, -0.004f, 0.03f)) + 0.35f * open;
+  out["mouthClose"] = sculptor.sealed(parted, {0.35f, 0.45f, 0.85f}) - open;
+  out["tongueOut"] = tongue_moved(sculptor, Vec3(0, 0.002f, 0.03f)) + 0.45f * open;
   out["tongueUp"] = tongue_moved(sculptor, Vec3(0, 0.006f, 0.004f));
 }
 

@@ -18,7 +18,7 @@ Field lip_under_teeth(const Sculptor& sculptor) {
   const auto& line = sculptor.map().mouth[kMouthContact];
   const Vec3 lip = sculptor.rest()[line[kMouthLowerMiddle]];
   const Vec3 edge = sculptor.upper_teeth_edge();
-  constexpr float kBefore = 0.0008f;  // metres of lip before the edge, and below it
+  constexpr float kBefore = 0.0011f;  // metres of lip before the edge, and below it
   const Vec3 pull = edge + Vec3(0, -kBefore, kBefore) - lip;
   const Field tucked = sculptor.bump(lip, Vec3(0.034f, 0.016f, 0.030f), Vec3(0, pull.y(), pull.z()));
   return sculptor.lower_lip_part(tucked) + lips_apart(sculptor, 0.0025f, 0.0f);
@@ -58,9 +58,10 @@ void add_mouth_expressions(const Sculptor& sculptor, Expressions& out) {
       sculptor.bump(sculptor.chin() + Vec3(0, 0.010f, 0), Vec3(0.022f, 0.020f, 0.03f), Vec3(0, 0.004f, 0.001f));
   out["mouthShrugLower"] = sculptor.sealed(0.6f * sculptor.lower_lip_part(forward) + chin, {0.75f, 0.6f, 0.8f});
   out["mouthShrugUpper"] = sculptor.sealed(0.5f * sculptor.upper_lip_part(forward), {0.25f, 0.6f, 0.8f});
-  const Field shift = sculptor.bump(sculptor.mouth_middle(), Vec3(0.045f, 0.04f, 0.05f), Vec3(0.009f, 0, 0));
-  out["mouthLeft"] = sculptor.sealed(shift);
-  out["mouthRight"] = sculptor.sealed(-1.0f * shift);
+  const Field shift = sculptor.bump(sculptor.mouth_middle(), Vec3(0.045f, 0.04f, 0.05f), Vec3(0.008f, 0, 0));
+  const Field off_teeth = sculptor.bump(sculptor.mouth_middle(), Vec3(0.035f, 0.02f, 0.05f), Vec3(0, 0, 0.0012f));
+  out["mouthLeft"] = sculptor.sealed(shift + off_teeth);
+  out["mouthRight"] = sculptor.sealed(-1.0f * shift + off_teeth);
   out["lipsPart"] = sculptor.unit("mouth-parling");
   out["lowerLipTuck"] = lip_under_teeth(sculptor);
 }

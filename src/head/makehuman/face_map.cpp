@@ -62,6 +62,28 @@ void find_neighbours(const Assembly& assembly, FaceMap& map) {
   }
 }
 
+void find_lip_depth(FaceMap& map) {
+  map.lip_depth.assign(map.neighbours.size(), 1.0f);
+  std::vector<bool> wall(map.neighbours.size(), false);
+  for (const int v : map.mouth[1]) wall[v] = true;
+  std::vector<int> queue(map.mouth[0].begin(), map.mouth[0].end());
+  for (const int v : queue) wall[v] = true;
+  while (!queue.empty()) {
+    const int v = queue.back();
+    queue.pop_back();
+    map.lip_depth[v] = 0;
+    for (const int n : map.neighbours[v]) {
+      if (!wall[n]) {
+        wall[n] = true;
+        queue.push_back(n);
+      }
+    }
+  }
+  for (int r = 0; r < kMouthContact; ++r) {
+    for (const int v : map.mouth[r]) map.lip_depth[v] = static_cast<float>(r + 1) / (kMouthContact + 1);
+  }
+}
+
 // How far each vertex goes along with the jaw. MakeHuman's bone weights leave the lips to bones of their own; here the
 // share runs smoothly from the still upper lip round the corner to the lower lip, and the chin is bone.
 void share_jaw(const Source& source, const Assembly& assembly, const std::vector<int>& skin, FaceMap& map) {
@@ -131,6 +153,7 @@ FaceMap map_face(const Source& source, const Assembly& assembly, const std::vect
   for (const int v : map.tongue) map.jaw_share[v] = 1;
 
   find_neighbours(assembly, map);
+  find_lip_depth(map);
   share_jaw(source, assembly, skin, map);
   return map;
 }

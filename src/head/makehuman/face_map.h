@@ -26,6 +26,7 @@ struct FaceMap {
   std::vector<float> jaw_share;  // [V] how far a vertex follows the jaw bone
   std::vector<int> jaw_rigid;    // vertices that are bone: lower teeth and gums
   std::vector<int> tongue;
+  std::vector<float> lip_depth;  // [V] 1 on the outer skin, falling over the inner lip rings to 0 inside the mouth
   std::vector<std::vector<int>> neighbours;  // [V] over skin edges only
 };
 

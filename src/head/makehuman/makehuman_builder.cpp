@@ -68,6 +68,10 @@ BuiltHead build_makehuman_head(const MakeHumanOptions& options) {
     model.identity_names.push_back(mode.name);
     Field field = assembly.displacements(mode.displacement);
     const Vec3 left = mean_of(field, map.eyes[0].eyeball), right = mean_of(field, map.eyes[1].eyeball);
+    // Closed lips stay closed on every face: the lip line moves as one.
+    std::vector<Vec3> moved = rest + field;
+    seal_lips(map, moved);
+    field = moved - rest;
     // Heads stay where the contract wants them: the middle of the eyes does not move.
     const Vec3 drift = 0.5f * (left + right);
     for (Vec3& v : field) v -= drift;

@@ -137,6 +137,28 @@ std::array<float, 2> skin_shares(const HeadModel& model, const StyleBinding& bin
   return shares;
 }
 
+// Vertices near the edge where the body was cut off: garments always hide them.
+std::vector<bool> near_cut(const HeadModel& model) {
+  constexpr float kNear = 0.03f;  // metres
+  std::map<std::pair<int, int>, int> edges;
+  for (int f = 0; f < model.mesh.face_count(); ++f) {
+    const Index3& face = model.mesh.faces[f];
+    for (int k = 0; k < 3; ++k) ++edges[std::minmax(face[k], face[(k + 1) % 3])];
+  }
+  std::vector<Vec3> cut;
+  for (const auto& [edge, count] : edges) {
+    if (count == 1 && model.region[edge.first] == HeadRegion::kShoulders)
+      cut.push_back(model.mesh.positions[edge.first]);
+  }
+  std::vector<bool> near(model.mesh.positions.size(), false);
+  for (int v = 0; v < model.vertex_count(); ++v) {
+    if (model.region[v] != HeadRegion::kShoulders) continue;
+    near[v] = std::any_of(cut.begin(), cut.end(),
+                          [&](const Vec3& p) { return (p - model.mesh.positions[v]).norm() < kNear; });
+  }
+  return near;
+}
+
 // Head faces that lie under a garment with all of their vertices.
 std::vector<int> covered_faces(const HeadModel& model, const std::vector<Vec3>& cloth,
                                const std::vector<Index3>& faces) {
@@ -152,10 +174,10 @@ std::vector<int> covered_faces(const HeadModel& model, const std::vector<Vec3>& 
   }
   const NearestTriangle nearest(cloth, faces);
   const std::vector<Vec3> normals = vertex_normals(model.mesh.positions, model.mesh.faces);
-  std::vector<bool> covered(model.mesh.positions.size(), false);
+  std::vector<bool> covered = near_cut(model);
   for (int v = 0; v < model.vertex_count(); ++v) {
     const HeadRegion region = model.region[v];
-    if (region != HeadRegion::kShoulders && region != HeadRegion::kNeck) continue;
+    if (covered[v] || (region != HeadRegion::kShoulders && region != HeadRegion::kNeck)) continue;
     const NearestHit hit = nearest.query(model.mesh.positions[v], kReach);
     if (hit.face < 0) continue;
     float inside = 0;
@@ -171,8 +193,10 @@ std::vector<int> covered_faces(const HeadModel& model, const std::vector<Vec3>& 
   return out;
 }
 
-// Garments reach to the feet: only what hangs on the part of the body that we keep stays.
+// Garments reach to the feet: what hangs on the part of the body that we keep stays, and a little more, so that they
+// cover its lower edge.
 void crop_quads(std::vector<Quad>& quads, const std::vector<Vec3>& positions, const HeadModel& model) {
+  constexpr float kBelow = 0.09f, kBeside = 0.05f;  // metres
   float lowest = 0, widest = 0;
   for (const Vec3& p : model.mesh.positions) {
     lowest = std::min(lowest, p.y());
@@ -180,7 +204,7 @@ void crop_quads(std::vector<Quad>& quads, const std::vector<Vec3>& positions, co
   }
   std::erase_if(quads, [&](const Quad& quad) {
     return std::any_of(quad.vertex.begin(), quad.vertex.end(), [&](int v) {
-      return positions[v].y() < lowest - 0.01f || std::abs(positions[v].x()) > widest + 0.01f;
+      return positions[v].y() < lowest - kBelow || std::abs(positions[v].x()) > widest + kBeside;
     });
   });
 }
