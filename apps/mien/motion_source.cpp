@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 
+#include "mien/actor/mouth_contacts.h"
 #include "mien/actor/performance.h"
 #include "mien/avatar/avatar.h"
 #include "mien/base/error.h"
@@ -67,6 +68,7 @@ HeadMotion make_motion(const MotionSource& source, const HeadModel& head, const 
   motion.head_model = head.id;
   motion.expression_names = head.expression_names;
   motion.fps = source.fps;
+  MouthContacts contacts(head);
   drive(source, audio, emotion, source.fps, [&](const SpeechFrame& frame, const std::vector<std::string>& names) {
     // By name: a network may know fewer expressions than this head, or more.
     MotionFrame moved = frame.motion;
@@ -77,6 +79,7 @@ HeadMotion make_motion(const MotionSource& source, const HeadModel& head, const 
         moved.expression[found - head.expression_names.begin()] = frame.motion.expression[e];
       }
     }
+    contacts.apply(frame.phones, 1 / source.fps, 1.0f, moved.expression);  // as the session does
     motion.frames.push_back(std::move(moved));
   });
   return motion;

@@ -42,7 +42,7 @@ constexpr Entry kFear[] = {{kBrowInnerUp, 0.90f},        {kBrowOuterUpLeft, 0.35
                            {kMouthLowerDownRight, 0.16f}};
 constexpr Entry kHappy[] = {{kMouthSmileLeft, 0.92f},   {kMouthSmileRight, 0.88f},  {kCheekSquintLeft, 0.62f},
                             {kCheekSquintRight, 0.60f}, {kEyeSquintLeft, 0.30f},    {kEyeSquintRight, 0.30f},
-                            {kMouthDimpleLeft, 0.25f},  {kMouthDimpleRight, 0.22f}, {kBrowInnerUp, 0.10f},
+                            {kMouthDimpleLeft, 0.25f},  {kMouthDimpleRight, 0.22f}, {kBrowInnerUp, 0.22f},
                             {kBrowOuterUpLeft, 0.16f},  {kBrowOuterUpRight, 0.16f}, {kMouthUpperUpLeft, 0.12f},
                             {kMouthUpperUpRight, 0.12f}};
 constexpr Entry kSad[] = {{kBrowInnerUp, 0.88f},     {kBrowDownLeft, 0.25f},     {kBrowDownRight, 0.25f},

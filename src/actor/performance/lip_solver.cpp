@@ -117,6 +117,14 @@ void LipSolver::write(const FaceWeights& weights, std::vector<float>& expression
   }
 }
 
+FaceWeights LipSolver::read(const std::vector<float>& expression) const {
+  FaceWeights weights{};
+  for (int e = 0; e < kFaceCount; ++e) {
+    if (column_[e] >= 0 && column_[e] < static_cast<int>(expression.size())) weights[e] = expression[column_[e]];
+  }
+  return weights;
+}
+
 float LipSolver::gap_mm(const FaceWeights& weights) const {
   return middle_.at(weights);
 }
@@ -161,7 +169,7 @@ void LipSolver::reach_gap(float mm, FaceWeights& weights) const {
     };
     lips(kLipsPart, kLipsPart, 0.18f, 0.5f);
     lips(kMouthLowerDownLeft, kMouthLowerDownRight, 0.06f, 0.35f);
-    lips(kMouthUpperUpLeft, kMouthUpperUpRight, 0.14f, 0.35f);
+    lips(kMouthUpperUpLeft, kMouthUpperUpRight, 0.20f, 0.40f);
     add(weights, kJawOpen, (mm - gap_mm(weights)) / gap_per_jaw_);
   } else if (missing < 0) {
     // Half by the jaw as far as it goes, the rest by the lips themselves.
@@ -198,7 +206,8 @@ void LipSolver::touch_teeth(FaceWeights& weights) const {
   weights[kLowerLipTuck] = teeth_tuck_;
   weights[kMouthRollLower] = teeth_roll_;
   weights[kJawOpen] = teeth_jaw_;
-  for (const int e : {kMouthUpperUpLeft, kMouthUpperUpRight}) weights[e] = std::max(weights[e], 0.28f);
+  for (const int e : {kMouthUpperUpLeft, kMouthUpperUpRight})
+    weights[e] = std::max(weights[e], teeth_tuck_ > 0 ? 0.15f : 0.28f);
   if (upper_teeth_.size() < 2) return;
   // Emotions and neighbours have moved the lip: look around the pose for the contact (coordinate search, halving
   // steps).

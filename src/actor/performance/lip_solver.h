@@ -85,6 +85,8 @@ class LipSolver {
   // Puts the weights where the model has them; the others stay as they are.
   void write(const FaceWeights& weights, std::vector<float>& expression) const;
 
+  FaceWeights read(const std::vector<float>& expression) const;
+
   bool has_mesh() const { return !pairs_.empty(); }
   // Vertical distance of the inner lips at the middle, mm; negative when they cross.
   float gap_mm(const FaceWeights& weights) const;
