@@ -1,0 +1,360 @@
+#include "mien/actor/actor_capture.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "mien/actor/corpus.h"
+#include "mien/actor/performance.h"
+#include "mien/actor/voice.h"
+#include "mien/base/error.h"
+#include "mien/base/file.h"
+#include "mien/base/json.h"
+#include "mien/base/parallel.h"
+#include "mien/base/safetensors.h"
+#include "mien/capture/capture.h"
+#include "mien/media/audio.h"
+
+namespace fs = std::filesystem;
+
+namespace mien {
+namespace {
+
+constexpr double kLeadIn = 0.7;  // seconds of silence before the first word
+constexpr double kPause = 0.35;  // between sentences
+constexpr double kLeadOut = 0.3;
+constexpr double kStill = 0.3;  // seconds of the canonical moment
+constexpr double kWake = 0.65;  // when the performance is fully there
+
+// What is said in one sequence.
+struct Speech {
+  Audio audio;
+  PhoneTrack phones;
+  std::string text;
+};
+
+void append(Speech& speech, const SpokenSentence& sentence, double begin) {
+  const auto at = static_cast<std::size_t>(begin * kSpeechRate);
+  speech.audio.samples.resize(std::max(speech.audio.samples.size(), at + sentence.audio.samples.size()), 0.0f);
+  std::copy(sentence.audio.samples.begin(), sentence.audio.samples.end(),
+            speech.audio.samples.begin() + static_cast<std::ptrdiff_t>(at));
+  for (const Phone& p : sentence.phones) {
+    if (p.name != "SIL") speech.phones.push_back({p.name, p.begin + begin, p.end + begin});
+  }
+  speech.text += (speech.text.empty() ? "" : " ") + sentence.text;
+}
+
+// Fills `seconds` with sentences, or says `text` once. Silence is left between; the end is padded to whole frames.
+Speech make_speech(const ActorCaptureOptions& o, const EmotionVector& emotion, int index) {
+  VoiceOptions voice;
+  voice.voice = o.voice;
+  voice = emotional_prosody(voice, emotion);
+  Speech speech;
+  speech.audio.sample_rate = kSpeechRate;
+  double seconds = o.seconds;
+  if (!o.text.empty()) {
+    const SpokenSentence sentence = speak_text(o.text, voice);
+    append(speech, sentence, kLeadIn);
+    const double needed = kLeadIn + sentence.audio.seconds() + kLeadOut;
+    seconds = std::max(seconds, needed);
+  } else {
+    constexpr int kTries = 60;  // sentences looked at; those too long for the rest are passed over
+    const std::vector<std::string> pool = corpus_sentences(kTries * (index + 1), o.seed);
+    double at = kLeadIn;
+    for (int i = kTries * index; i < kTries * (index + 1) && at < seconds - 1; ++i) {
+      const SpokenSentence sentence = speak_text(pool[static_cast<std::size_t>(i)], voice);
+      if (at + sentence.audio.seconds() + kLeadOut > seconds) continue;
+      append(speech, sentence, at);
+      at += sentence.audio.seconds() + kPause;
+    }
+  }
+  const double frames = std::ceil(seconds * o.fps - 1e-6);
+  speech.audio.samples.resize(static_cast<std::size_t>(std::llround(frames / o.fps * kSpeechRate)), 0.0f);
+  return speech;
+}
+
+EmotionTrack emotion_track(const EmotionVector& emotion) {
+  const EmotionVector neutral = {1, 0, 0, 0, 0, 0, 0, 0};
+  return {{{0.0, neutral}, {kStill, neutral}, {kWake, emotion}}};
+}
+
+// The first moments are the neutral face itself, from which the performance wakes.
+void still_beginning(HeadMotion& motion) {
+  for (int i = 0; i < motion.frame_count(); ++i) {
+    const double t = (i / motion.fps - kStill) / (kWake - kStill);
+    if (t >= 1) break;
+    const auto s = static_cast<float>(t <= 0 ? 0 : t * t * (3 - 2 * t));
+    MotionFrame& frame = motion.frames[i];
+    for (float& w : frame.expression) w *= s;
+    HeadPose& pose = frame.pose;
+    pose.head = Quat::Identity().slerp(s, pose.head);
+    pose.neck = Quat::Identity().slerp(s, pose.neck);
+    pose.root = Quat::Identity().slerp(s, pose.root);
+    pose.translation *= s;
+    for (int k = 0; k < 2; ++k) {
+      pose.gaze_left[k] *= s;
+      pose.gaze_right[k] *= s;
+    }
+  }
+}
+
+// One camera of a sequence: fixed, or one camera a frame.
+struct Filming {
+  std::string id;
+  std::vector<Camera> cameras;  // 1, or one a frame
+  const Camera& at(int frame) const { return cameras.size() == 1 ? cameras[0] : cameras[frame]; }
+};
+
+std::string picture_path(const CaptureView& view, int frame, bool png) {
+  return view.images + "/" + frame_name(frame) + (png ? ".png" : ".jpg");
+}
+
+class Maker {
+ public:
+  Maker(const HeadModel& model, const HeadAssets& assets, const ActorCaptureOptions& options, fs::path folder,
+        ProgressCallback progress)
+      : options_(options),
+        folder_(std::move(folder)),
+        progress_(std::move(progress)),
+        stage_(model, assets, options.performer, options.stage) {}
+
+  void run() {
+    make_output_folder(folder_);
+    check_same_options();
+    capture_.folder = folder_;
+    capture_.person = options_.performer.name;
+    capture_.head_model = "head.safetensors";
+    SafetensorsWriter head;
+    stage_.head().save(head, "");
+    head.write(folder_ / capture_.head_model);
+    set_up_cameras();
+    plan();
+    for (std::size_t s = 0; s < plans_.size(); ++s) film(plans_[s]);
+    write_preview();
+    capture_.save();
+  }
+
+ private:
+  struct Plan {
+    CaptureSequence sequence;
+    std::vector<CaptureView> extra;  // views of the test-only twin
+    HeadMotion motion;
+  };
+
+  // The options that decide what the pictures show; an existing folder must have been made with the same.
+  void check_same_options() {
+    const Performer& p = options_.performer;
+    Json emotions = Json::array();
+    for (const EmotionVector& e : options_.emotions) emotions.push_back(e);
+    const Json made = {{"person", p.name},
+                       {"identity", p.identity},
+                       {"hair", p.hair},
+                       {"clothes", p.clothes},
+                       {"glasses", p.glasses},
+                       {"light", p.light},
+                       {"rig", options_.rig},
+                       {"seconds", options_.seconds},
+                       {"fps", options_.fps},
+                       {"sequences", options_.sequences},
+                       {"emotions", emotions},
+                       {"text", options_.text},
+                       {"voice", options_.voice},
+                       {"appearance", options_.appearance},
+                       {"extra_views", options_.extra_views},
+                       {"png", options_.png},
+                       {"quality", options_.jpeg_quality},
+                       {"seed", options_.seed},
+                       {"size", options_.rig_options.size},
+                       {"supersample", options_.stage.supersample},
+                       {"background", options_.stage.background}};
+    const fs::path path = folder_ / "actor.json";
+    if (fs::exists(path)) {
+      if (read_json(path) != made) {
+        throw Error(ErrorCode::kBadArgument,
+                    fmt::format("{} holds a capture made with other options", folder_.string()),
+                    "choose another folder, or remove that one");
+      }
+    } else if (fs::exists(folder_ / "capture.json")) {
+      throw Error(ErrorCode::kBadArgument, fmt::format("{} holds a capture that is not the actor's", folder_.string()),
+                  "choose another folder");
+    }
+    write_json(path, made);
+  }
+
+  void set_up_cameras() {
+    const auto add = [&](const std::string& id, const Camera& camera, bool moving) {
+      CaptureCamera c;
+      c.id = id;
+      c.camera = camera;
+      c.moving = moving;
+      c.background = options_.stage.background;
+      capture_.cameras.push_back(c);
+    };
+    if (options_.rig == "emotalk") {
+      for (const RigCamera& c : emotalk_rig(options_.rig_options)) {
+        add(c.id, c.camera, false);
+        filming_.push_back({c.id, {c.camera}});
+      }
+    } else if (options_.rig == "mono") {
+      add("mono", moving_camera(1, options_.fps, options_.seed, options_.rig_options)[0], true);
+      filming_.push_back({"mono", {}});
+    } else {
+      throw Error(ErrorCode::kBadArgument, fmt::format("there is no rig \"{}\"", options_.rig),
+                  "choose emotalk or mono");
+    }
+    if (!options_.extra_views) return;
+    for (const RigCamera& c : extra_views(options_.rig_options)) {
+      add(c.id, c.camera, false);
+      extra_.push_back({c.id, {c.camera}});
+    }
+  }
+
+  void plan() {
+    const int n = options_.sequences;
+    const int tests = n >= 3 ? std::max(1, n / 5) : 0;
+    for (int s = 0; s < n; ++s) {
+      const EmotionVector& emotion = options_.emotions[static_cast<std::size_t>(s) % options_.emotions.size()];
+      const Speech speech = make_speech(options_, emotion, s);
+      Plan plan;
+      CaptureSequence& q = plan.sequence;
+      q.id = fmt::format("{:03}", s);
+      q.appearance = options_.appearance;
+      q.emotion = emotion_track(emotion);
+      q.fps = options_.fps;
+      q.transcript = speech.text;
+      q.split = s >= n - tests ? "test" : "train";
+      PerformanceOptions performance;
+      performance.fps = options_.fps;
+      performance.seed = options_.seed * 1000 + static_cast<std::uint64_t>(s);
+      plan.motion = perform(speech.phones, speech.audio.seconds(), q.emotion, stage_.head(), performance);
+      still_beginning(plan.motion);
+      q.frames = plan.motion.frame_count();
+      make_output_folder(folder_ / q.id);
+      q.audio = q.id + "/audio.wav";
+      q.phones = q.id + "/phones.json";
+      q.motion = q.id + "/motion.safetensors";
+      write_wav(folder_ / q.audio, speech.audio);
+      write_phones(folder_ / q.phones, speech.phones);
+      plan.motion.save(folder_ / q.motion);
+      for (const Filming& f : filming_) q.views.push_back(make_view(q, f));
+      for (const Filming& f : extra_) plan.extra.push_back(make_view(q, f));
+      total_ += static_cast<std::int64_t>(q.frames) * static_cast<std::int64_t>(filming_.size() + extra_.size());
+      plans_.push_back(std::move(plan));
+    }
+  }
+
+  CaptureView make_view(const CaptureSequence& q, const Filming& f) const {
+    CaptureView view;
+    view.camera = f.id;
+    view.images = q.id + "/images/" + f.id;
+    view.masks = q.id + "/masks/" + f.id;
+    if (f.cameras.empty()) view.camera_path = q.id + "/camera_path.json";
+    make_output_folder(folder_ / view.images);
+    make_output_folder(folder_ / view.masks);
+    return view;
+  }
+
+  void film(const Plan& plan) {
+    const CaptureSequence& q = plan.sequence;
+    std::vector<CaptureView> views = q.views;
+    views.insert(views.end(), plan.extra.begin(), plan.extra.end());
+    std::vector<Filming> filming = filming_;
+    filming.insert(filming.end(), extra_.begin(), extra_.end());
+    if (options_.rig == "mono") {
+      filming[0].cameras =
+          moving_camera(q.frames, q.fps, options_.seed + std::hash<std::string>{}(q.id) % 997, options_.rig_options);
+      std::vector<Mat4> path;
+      for (const Camera& c : filming[0].cameras) path.push_back(c.world_to_camera);
+      write_camera_path(folder_ / q.views[0].camera_path, path);
+    }
+    for (int frame = 0; frame < q.frames; ++frame) {
+      std::vector<std::size_t> missing;
+      for (std::size_t v = 0; v < views.size(); ++v) {
+        if (!fs::exists(folder_ / picture_path(views[v], frame, options_.png)) ||
+            !fs::exists(folder_ / views[v].masks / (frame_name(frame) + ".png"))) {
+          missing.push_back(v);
+        }
+      }
+      if (!missing.empty()) {
+        stage_.set_frame(plan.motion.frames[frame]);
+        std::vector<StagePicture> pictures;
+        for (const std::size_t v : missing) pictures.push_back(stage_.draw(filming[v].at(frame)));
+        write_pictures(views, missing, pictures, frame);
+      }
+      done_ += static_cast<std::int64_t>(views.size());
+      if (progress_ && !progress_(done_, total_, "sequence " + q.id)) {
+        throw Error(ErrorCode::kInterrupted, fmt::format("stopped at sequence {}, frame {}", q.id, frame),
+                    "run the same command again to continue");
+      }
+    }
+    capture_.sequences.push_back(q);
+    if (!plan.extra.empty()) {
+      CaptureSequence twin = q;
+      twin.id += "-views";
+      twin.split = "test";
+      twin.views = plan.extra;
+      capture_.sequences.push_back(twin);
+    }
+    capture_.save();
+  }
+
+  void write_pictures(const std::vector<CaptureView>& views, const std::vector<std::size_t>& which,
+                      const std::vector<StagePicture>& pictures, int frame) const {
+    std::vector<std::exception_ptr> errors(which.size());
+    parallel_for(static_cast<std::int64_t>(which.size()), 1, [&](std::int64_t i) {
+      try {
+        const CaptureView& view = views[which[i]];
+        write_image(folder_ / view.masks / (frame_name(frame) + ".png"), pictures[i].matte);
+        write_image(folder_ / picture_path(view, frame, options_.png), pictures[i].rgb, options_.jpeg_quality);
+      } catch (...) {
+        errors[i] = std::current_exception();
+      }
+    });
+    for (const std::exception_ptr& e : errors) {
+      if (e) std::rethrow_exception(e);
+    }
+  }
+
+  // A few moments of the first sequences, a few cameras each.
+  void write_preview() const {
+    constexpr int kRows = 4, kSize = 192;
+    std::vector<Image8> tiles;
+    std::vector<std::size_t> cameras;
+    const std::size_t n = plans_[0].sequence.views.size();
+    for (std::size_t v = 0; v < n; v += std::max<std::size_t>(1, (n - 1) / 5)) cameras.push_back(v);
+    for (int row = 0; row < kRows; ++row) {
+      const CaptureSequence& q = plans_[static_cast<std::size_t>(row) % plans_.size()].sequence;
+      const int frame = (2 * row + 1) * q.frames / (2 * kRows);
+      for (const std::size_t v : cameras) {
+        tiles.push_back(
+            resize_image(read_image(folder_ / picture_path(q.views[v], frame, options_.png)), kSize, kSize));
+      }
+    }
+    write_image(folder_ / "preview.jpg", tile_images(tiles, static_cast<int>(cameras.size())));
+  }
+
+  const ActorCaptureOptions& options_;
+  fs::path folder_;
+  ProgressCallback progress_;
+  Stage stage_;
+  Capture capture_;
+  std::vector<Filming> filming_, extra_;
+  std::vector<Plan> plans_;
+  std::int64_t done_ = 0, total_ = 0;
+};
+
+}  // namespace
+
+void make_actor_capture(const HeadModel& model, const HeadAssets& assets, const ActorCaptureOptions& o,
+                        const fs::path& folder, const ProgressCallback& progress) {
+  const bool as_long_as_text = !o.text.empty() && o.seconds == 0;
+  if ((!as_long_as_text && !(o.seconds >= 1 && o.seconds <= 3600)) || !(o.fps >= 1 && o.fps <= 240) ||
+      o.sequences < 1 || o.sequences > 10000 || o.emotions.empty() || o.jpeg_quality < 1 || o.jpeg_quality > 100) {
+    throw Error(ErrorCode::kBadArgument,
+                fmt::format("actor: {} s at {} frames/s, {} sequences, {} emotions, JPEG quality {}", o.seconds, o.fps,
+                            o.sequences, o.emotions.size(), o.jpeg_quality),
+                "seconds 1..3600, frames/s 1..240, sequences 1..10000, at least one emotion, quality 1..100");
+  }
+  Maker(model, assets, o, folder, progress).run();
+}
+
+}  // namespace mien
