@@ -14,7 +14,8 @@ namespace mien {
 namespace {
 
 constexpr std::size_t kMaxHeader = 64 << 10;
-constexpr int kRest = 3 * (kShCoefficients - 1);
+constexpr int kSh = 3 * kShCoefficients;  // values a Gaussian
+constexpr int kRest = kSh - 3;
 
 // Where a value of a Gaussian goes: its name in the file, the array, the place in the array's row.
 struct Property {
@@ -26,12 +27,13 @@ struct Property {
 // In the order in which files are written; normals apart, which are not kept.
 std::vector<Property> properties(int rest) {
   std::vector<Property> out;
+  out.reserve(14 + rest);
   const char* axes[] = {"x", "y", "z"};
   for (int a = 0; a < 3; ++a) out.push_back({axes[a], &Gaussians::means, 3, a});
-  for (int c = 0; c < 3; ++c) out.push_back({fmt::format("f_dc_{}", c), &Gaussians::sh, 3 * kShCoefficients, c});
+  for (int c = 0; c < 3; ++c) out.push_back({fmt::format("f_dc_{}", c), &Gaussians::sh, kSh, c});
   const int each = rest / 3;
   for (int i = 0; i < rest; ++i)
-    out.push_back({fmt::format("f_rest_{}", i), &Gaussians::sh, 3 * kShCoefficients, 3 * (1 + i % each) + i / each});
+    out.push_back({fmt::format("f_rest_{}", i), &Gaussians::sh, kSh, 3 * (1 + i % each) + i / each});
   out.push_back({"opacity", &Gaussians::opacity_logits, 1, 0});
   for (int a = 0; a < 3; ++a) out.push_back({fmt::format("scale_{}", a), &Gaussians::log_scales, 3, a});
   for (int a = 0; a < 4; ++a) out.push_back({fmt::format("rot_{}", a), &Gaussians::quats, 4, a});
@@ -126,7 +128,7 @@ Gaussians sized(std::size_t n) {
   g.quats.resize(4 * n);
   g.log_scales.resize(3 * n);
   g.opacity_logits.resize(n);
-  g.sh.resize(3 * kShCoefficients * n);
+  g.sh.resize(kSh * n);
   return g;
 }
 
@@ -135,7 +137,7 @@ Gaussians sized(std::size_t n) {
 void write_ply(const std::filesystem::path& path, const Gaussians& gaussians) {
   const std::size_t n = gaussians.opacity_logits.size();
   if (gaussians.means.size() != 3 * n || gaussians.quats.size() != 4 * n || gaussians.log_scales.size() != 3 * n ||
-      gaussians.sh.size() != 3 * kShCoefficients * n)
+      gaussians.sh.size() != kSh * n)
     throw Error(ErrorCode::kBadArgument, fmt::format("{}: arrays of unequal numbers of Gaussians", path.string()),
                 "give all five arrays for the same N");
   const auto list = properties(kRest);

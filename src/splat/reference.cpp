@@ -79,7 +79,7 @@ void shade(const ReferenceScene<T>& scene, const ReferenceCamera<T>& camera, std
       sh_basis(scene.sh_degree, p.offset[0] / p.offset_norm, p.offset[1] / p.offset_norm, p.offset[2] / p.offset_norm);
   for (int c = 0; c < 3; ++c) {
     T value = T(0.5);
-    for (int k = 0; k < 16; ++k) value += p.basis.values[k] * scene.sh[48 * n + 3 * k + c];
+    for (std::size_t k = 0; k < 16; ++k) value += p.basis.values[k] * scene.sh[48 * n + 3 * k + c];
     p.colour_clamped[c] = value < 0;
     p.colour[c] = std::max(value, T(0));
   }
@@ -274,7 +274,7 @@ void shade_backward(const ReferenceScene<T>& scene, std::size_t n, const Project
   std::array<T, 3> d_direction = {};
   for (int c = 0; c < 3; ++c) {
     if (p.colour_clamped[c]) continue;
-    for (int k = 0; k < 16; ++k) {
+    for (std::size_t k = 0; k < 16; ++k) {
       out.sh[48 * n + 3 * k + c] += p.basis.values[k] * g.colour[c];
       for (int a = 0; a < 3; ++a)
         d_direction[a] += p.basis.derivative[k][a] * scene.sh[48 * n + 3 * k + c] * g.colour[c];

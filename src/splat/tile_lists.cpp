@@ -8,7 +8,7 @@ namespace mien::splat {
 namespace {
 
 constexpr int kDigitBits = 11;
-constexpr std::uint32_t kBins = 1u << kDigitBits;
+constexpr std::size_t kBins = std::size_t{1} << kDigitBits;
 
 struct Span {
   std::size_t begin, end;
@@ -43,7 +43,7 @@ void TileLists::sort(std::vector<SortItem>& items, std::size_t count) {
     high = std::max(high, items[i].key);
   }
   if (other_.size() < items.size()) other_.resize(items.size());
-  const int max_threads = omp_get_max_threads();
+  const std::size_t max_threads = omp_get_max_threads();
   if (histogram_.size() < max_threads * kBins) histogram_.resize(max_threads * kBins);
   SortItem *from = items.data(), *to = other_.data();
   int passes = 0;

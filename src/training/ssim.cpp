@@ -11,7 +11,8 @@ namespace {
 
 constexpr int kTaps = 11;
 constexpr int kRadius = kTaps / 2;
-constexpr int kPad = 3 * kRadius;  // floats: three interleaved channels
+constexpr int kPad = 3 * kRadius;           // floats: three interleaved channels
+constexpr std::size_t kPadding = std::size_t{2} * kPad;  // of a row
 constexpr int kMoments = 5;
 constexpr int kSlopes = 3;
 
@@ -107,11 +108,12 @@ MIEN_CLONES double absolute(const float* x, const float* y, const float* weight,
 
 }  // namespace
 
-void AlignedRows::resize(std::size_t rows, std::size_t length) {
+void AlignedRows::resize(int rows, std::size_t length) {
+  const auto count = static_cast<std::size_t>(rows);
   stride_ = (length + 31) / 16 * 16;
   if (stride_ % 512 < 16) stride_ += 16;
   data_.reset(static_cast<float*>(::operator new (rows* stride_ * sizeof(float), std::align_val_t{64})));
-  std::fill_n(data_.get(), rows * stride_, 0.0f);
+  std::fill_n(data_.get(), count * stride_, 0.0f);
 }
 
 void PhotometricBand::resize(int width) {
@@ -119,9 +121,9 @@ void PhotometricBand::resize(int width) {
   width_ = width;
   const std::size_t n = 3 * static_cast<std::size_t>(width);
   zeros_.resize(1, n);
-  vertical_.resize(kMoments, n + 2 * kPad);  // the padding stays zero
+  vertical_.resize(kMoments, n + kPadding);  // the padding stays zero
   moments_.resize(kMoments, n);
-  slopes_.resize(kSlopes, n + 2 * kPad);
+  slopes_.resize(kSlopes, n + kPadding);
   ring_.resize(kSlopes * kTaps, n);
   blurred_.resize(kSlopes, n);
   scratch_.resize(2, n);

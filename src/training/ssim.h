@@ -11,7 +11,7 @@ namespace mien {
 // Rows of floats that start on cache lines, at distances that do not collide in the first-level cache. Zero at first.
 class AlignedRows {
  public:
-  void resize(std::size_t rows, std::size_t length);
+  void resize(int rows, std::size_t length);
   float* row(std::size_t r) { return data_.get() + r * stride_; }
 
  private:
