@@ -33,6 +33,8 @@ LipLoss::LipLoss(const LipGeometry& lips, int expressions, const at::Tensor& dev
     : basis_(to_device(lips.basis, {expressions, 3 * lips.vertices}, device_of) * 1000.0),
       gap_rest_(to_device(lips.gap_rest, {lips.gaps}, device_of) * 1000.0),
       gap_basis_(to_device(lips.gap_basis, {expressions, lips.gaps}, device_of) * 1000.0),
+      bite_rest_(to_device(lips.bite_rest, {3 * lips.bites}, device_of) * 1000.0),
+      bite_basis_(to_device(lips.bite_basis, {expressions, 3 * lips.bites}, device_of) * 1000.0),
       lips_(3 * lips.lip_vertices) {}
 
 MotionLoss LipLoss::operator()(const at::Tensor& predicted, const at::Tensor& truth, const at::Tensor& known,
@@ -48,6 +50,16 @@ MotionLoss LipLoss::operator()(const at::Tensor& predicted, const at::Tensor& tr
       o.weights * masked_mean(huber(difference, 0.1), known) + o.lips * masked_mean(huber(lips, 1.0), known);
   if (lids.size(2) > 0) total = total + o.lids * masked_mean(huber(lids, 1.0), known);
   total = total + o.gap * masked_mean(huber(gap_error * (1.0 + o.closure * closed).sqrt(), 1.0), known);
+  double bite_mm = 0;
+  if (bite_rest_.numel() > 0) {
+    const std::int64_t bites = bite_rest_.numel() / 3;
+    const std::vector<std::int64_t> points = {bites, 3};
+    const at::Tensor error = at::matmul(difference, bite_basis_);
+    const at::Tensor distance = (bite_rest_ + at::matmul(truth, bite_basis_)).unflatten(2, points).norm(2, -1);
+    const at::Tensor touching = (std::get<0>(distance.min(-1)) < o.contact_mm).to(at::kFloat);  // [B, K]
+    total = total + o.bite * masked_mean(huber(error, 1.0) * (1.0 + o.contact * touching), known);
+    bite_mm = masked_mean(error.detach().unflatten(2, points).norm(2, -1).mean(-1), touching * known).item<double>();
+  }
   const at::Tensor velocity = step_difference(lips);
   const at::Tensor known_velocity = step_product(known);
   total = total + o.velocity * masked_mean(huber(velocity, 0.5), known_velocity);
@@ -55,7 +67,8 @@ MotionLoss LipLoss::operator()(const at::Tensor& predicted, const at::Tensor& tr
   const at::Tensor lip_size = lips.detach().unflatten(2, at::IntArrayRef{lips_ / 3, 3}).norm(2, -1).mean(-1);
   const at::Tensor closed_known = closed * known.unsqueeze(-1);
   return {total, masked_mean(lip_size, known).item<double>(),
-          ((gap_error.detach().abs() * closed_known).sum() / closed_known.sum().clamp_min(1.0)).item<double>()};
+          ((gap_error.detach().abs() * closed_known).sum() / closed_known.sum().clamp_min(1.0)).item<double>(),
+          bite_mm};
 }
 
 }  // namespace mien

@@ -14,14 +14,18 @@ struct MotionLossOptions {
   double gap = 1;      // Huber on the inner lip gaps
   double closure = 8;  // extra factor of the gap term where the true gap is below `closure_mm`
   double closure_mm = 1.5;
+  double bite = 0.5;    // Huber on the lower lip against the upper teeth
+  double contact = 12;  // extra factor of the bite term where they touch: the nearest point closer than `contact_mm`
+  double contact_mm = 2.0;
   double velocity = 1;  // of lip vertices, millimetres a frame
   double acceleration = 0.5;
 };
 
 struct MotionLoss {
-  at::Tensor total;   // scalar with gradient
-  double lip_mm = 0;  // mean lip vertex error
-  double gap_mm = 0;  // mean absolute error of the inner lip gaps where they should be closed
+  at::Tensor total;    // scalar with gradient
+  double lip_mm = 0;   // mean lip vertex error
+  double gap_mm = 0;   // mean absolute error of the inner lip gaps where they should be closed
+  double bite_mm = 0;  // mean error of the lower lip's edge where it should touch the teeth
 };
 
 // The pack's linear lip geometry on a device.
@@ -36,6 +40,8 @@ class LipLoss {
   at::Tensor basis_;       // [E, 3 V] millimetres
   at::Tensor gap_rest_;    // [G] millimetres
   at::Tensor gap_basis_;   // [E, G]
+  at::Tensor bite_rest_;   // [3 B] millimetres
+  at::Tensor bite_basis_;  // [E, 3 B]
   std::int64_t lips_ = 0;  // values of `basis_` that are lips, the rest are lids
 };
 

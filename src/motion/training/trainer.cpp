@@ -136,6 +136,7 @@ class Trainer {
     note("motion", loss.total.item<double>());
     note("lips_mm", loss.lip_mm);
     note("closed_mm", loss.gap_mm);
+    note("bite_mm", loss.bite_mm);
     return loss.total + options_.phone_loss_in_motion * phones;
   }
 

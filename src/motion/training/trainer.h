@@ -20,10 +20,10 @@ struct SpeechTrainingOptions {
   int motion_steps = 4000;
   double encoder_minutes = 60;
   double motion_minutes = 60;
-  double encoder_rate = 1.5e-3; // AdamW, cosine to 1/100 after a warm-up of 3 %
+  double encoder_rate = 1.5e-3;  // AdamW, cosine to 1/100 after a warm-up of 3 %
   double motion_rate = 1e-3;
-  double encoder_rate_in_motion = 1e-4;
-  double phone_loss_in_motion = 0.3;
+  double encoder_rate_in_motion = 5e-5;
+  double phone_loss_in_motion = 1.0;
   double dropout = 0.15;
   double lip_phone_weight = 2;  // of P B M F V frames in the cross-entropy
   MotionLossOptions motion;

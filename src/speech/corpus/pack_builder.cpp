@@ -41,6 +41,24 @@ LipGeometry lip_geometry(const HeadModel& model) {
     lips.gap_rest.push_back(model.mesh.positions[contour[i][0]].y() - model.mesh.positions[contour[i][1]].y());
   }
   lips.gaps = static_cast<int>(lips.gap_rest.size());
+  // The lower lip against the tooth edge straight above it (the upper teeth do not move with the expression).
+  const std::vector<int>& teeth = model.contours.upper_teeth;
+  for (std::size_t i = first; i < last && !teeth.empty(); ++i) {
+    const Vec3& lip = model.mesh.positions[contour[i][1]];
+    const int tooth = *std::min_element(teeth.begin(), teeth.end(), [&](int a, int b) {
+      return std::abs(model.mesh.positions[a].x() - lip.x()) < std::abs(model.mesh.positions[b].x() - lip.x());
+    });
+    const Vec3 between = lip - model.mesh.positions[tooth];
+    lips.bite_rest.insert(lips.bite_rest.end(), {between.x(), between.y(), between.z()});
+    ++lips.bites;
+  }
+  for (int e = 0; e < model.expression_count() && lips.bites > 0; ++e) {
+    const Vec3* shift = model.expression.data() + static_cast<std::size_t>(e) * total;
+    for (std::size_t i = first; i < last; ++i) {
+      const Vec3& s = shift[contour[i][1]];
+      lips.bite_basis.insert(lips.bite_basis.end(), {s.x(), s.y(), s.z()});
+    }
+  }
   return lips;
 }
 

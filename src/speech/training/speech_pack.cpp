@@ -79,6 +79,8 @@ void SpeechPack::save(const std::filesystem::path& path) const {
   out.add("lip_count", {1}, std::vector<std::int32_t>{lips.lip_vertices});
   out.add("gap_rest", {lips.gaps}, lips.gap_rest);
   out.add("gap_basis", {lips.gaps == 0 ? 0 : count, lips.gaps}, lips.gap_basis);
+  out.add("bite_rest", {lips.bites, 3}, lips.bite_rest);
+  out.add("bite_basis", {lips.bites == 0 ? 0 : count, lips.bites, 3}, lips.bite_basis);
   out.write(path);
 }
 
@@ -151,6 +153,9 @@ SpeechPack SpeechPack::load(const std::filesystem::path& path) {
   pack.lips.gap_rest = file.floats("gap_rest", {-1});
   pack.lips.gaps = static_cast<int>(pack.lips.gap_rest.size());
   pack.lips.gap_basis = file.floats("gap_basis", {pack.lips.gaps == 0 ? 0 : count, pack.lips.gaps});
+  pack.lips.bite_rest = file.floats("bite_rest", {-1, 3});
+  pack.lips.bites = static_cast<int>(pack.lips.bite_rest.size() / 3);
+  pack.lips.bite_basis = file.floats("bite_basis", {pack.lips.bites == 0 ? 0 : count, pack.lips.bites, 3});
   pack.lips.basis = file.floats("lip_basis", {-1, -1, 3});
   pack.lips.vertices = static_cast<int>(pack.lips.basis.size() / 3 / count);
   if (pack.lips.basis.size() != static_cast<std::size_t>(3) * count * pack.lips.vertices)

@@ -46,6 +46,9 @@ struct LipGeometry {
   int gaps = 0;                  // vertical distances between inner lip points
   std::vector<float> gap_rest;   // [gaps]
   std::vector<float> gap_basis;  // [E, gaps]
+  int bites = 0;  // vectors from the upper teeth's edge to the lower lip's, across the middle of the mouth
+  std::vector<float> bite_rest;   // [bites, 3]
+  std::vector<float> bite_basis;  // [E, bites, 3]
 };
 
 struct SpeechPack {
