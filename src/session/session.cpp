@@ -29,7 +29,9 @@ std::vector<float> remap(const std::vector<float>& weights, const std::vector<in
 }
 
 void check_options(const SessionOptions& options) {
-  const auto refuse = [](const std::string& what, const char* mend) { throw Error(ErrorCode::kBadArgument, what, mend); };
+  const auto refuse = [](const std::string& what, const char* mend) {
+    throw Error(ErrorCode::kBadArgument, what, mend);
+  };
   if (options.width < 16 || options.height < 16 || options.width > 8192 || options.height > 8192 ||
       options.width % 2 != 0 || options.height % 2 != 0) {
     refuse(fmt::format("picture size {}x{}", options.width, options.height), "use even numbers from 16 to 8192");
@@ -41,7 +43,8 @@ void check_options(const SessionOptions& options) {
 }
 
 Quat turn(const Vec3& pitch_yaw_roll) {
-  return Quat(Eigen::AngleAxisf(pitch_yaw_roll.y(), Vec3::UnitY()) * Eigen::AngleAxisf(pitch_yaw_roll.x(), Vec3::UnitX()) *
+  return Quat(Eigen::AngleAxisf(pitch_yaw_roll.y(), Vec3::UnitY()) *
+              Eigen::AngleAxisf(pitch_yaw_roll.x(), Vec3::UnitX()) *
               Eigen::AngleAxisf(pitch_yaw_roll.z(), Vec3::UnitZ()));
 }
 
@@ -95,23 +98,35 @@ struct Session::Impl {
         map(expression_map(driver.expression_names(), avatar->gaussian.head.expression_names)) {}
 };
 
-Session::Session(std::shared_ptr<const Avatar> avatar, std::shared_ptr<const SpeechModel> speech, const SessionOptions& options) {
+Session::Session(std::shared_ptr<const Avatar> avatar, std::shared_ptr<const SpeechModel> speech,
+                 const SessionOptions& options) {
   check_options(options);
   impl_ = std::make_unique<Impl>(std::move(avatar), std::move(speech), options);
 }
 Session::~Session() = default;
 
-void Session::set_emotion(const EmotionTrack& track) { impl_->driver.set_emotion(track); }
-void Session::set_view(const View& view) { impl_->painter.set_view(view); }
-void Session::push_audio(std::span<const float> samples) { impl_->driver.push(samples); }
-void Session::finish() { impl_->driver.finish(); }
-bool Session::finished() const { return impl_->driver.finished(); }
+void Session::set_emotion(const EmotionTrack& track) {
+  impl_->driver.set_emotion(track);
+}
+void Session::set_view(const View& view) {
+  impl_->painter.set_view(view);
+}
+void Session::push_audio(std::span<const float> samples) {
+  impl_->driver.push(samples);
+}
+void Session::finish() {
+  impl_->driver.finish();
+}
+bool Session::finished() const {
+  return impl_->driver.finished();
+}
 
 bool Session::next_frame(SessionFrame& frame) {
   SpeechFrame speech;
   if (!impl_->driver.pull(speech)) return false;
   MotionFrame motion = std::move(speech.motion);
-  motion.expression = remap(motion.expression, impl_->map, static_cast<std::size_t>(impl_->avatar->gaussian.head.expression_count()));
+  motion.expression =
+      remap(motion.expression, impl_->map, static_cast<std::size_t>(impl_->avatar->gaussian.head.expression_count()));
   if (impl_->options.idle) {
     const IdleFrame idle = impl_->idle.step(1.0 / impl_->options.fps, speech.energy, motion.emotion);
     add_idle(idle, motion);

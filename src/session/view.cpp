@@ -65,7 +65,7 @@ View parse_view(const std::string& text, const ViewLimits& limits) {
   const bool parsed = (std::sscanf(rest, "%f%n", &yaw, &used) == 1 && rest[used] == '\0') ||
                       (std::sscanf(rest, "%f,%f%n", &yaw, &pitch, &used) == 2 && rest[used] == '\0') ||
                       (std::sscanf(rest, "%f,%f,%f%n", &yaw, &pitch, &zoom, &used) == 3 && rest[used] == '\0');
-  const bool sound = parsed && std::abs(yaw * kDegree) <= limits.yaw + 0.1f &&
+  const bool sound = parsed && std::isfinite(yaw) && std::abs(yaw * kDegree) <= limits.yaw + 0.1f &&
                      std::abs(pitch * kDegree) <= limits.pitch + 0.01f && zoom >= 0.25f && zoom <= 8;
   if (!sound) {
     throw Error(

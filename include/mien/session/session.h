@@ -1,4 +1,5 @@
-// A talking head as a stream: push sound and emotion, pull pictures. Offline synthesis is the same stream, read to its end.
+// A talking head as a stream: push sound and emotion, pull pictures. Offline synthesis is the same stream, read to its
+// end.
 #pragma once
 
 #include <array>
@@ -19,32 +20,33 @@ struct SessionOptions {
   View view;
   std::array<float, 3> background_top = {0.60f, 0.64f, 0.69f};  // sRGB; a vertical gradient behind the person
   std::array<float, 3> background_bottom = {0.36f, 0.39f, 0.44f};
-  bool idle = true;               // blinks, gaze, breathing, head sway
+  bool idle = true;  // blinks, gaze, breathing, head sway
   IdleOptions idle_options;
-  float mouth_gain = 1;           // [0, 2] size of the mouth's movements; closures stay closed
+  float mouth_gain = 1;  // [0, 2] size of the mouth's movements; closures stay closed
 };
 
 struct SessionFrame {
   std::int64_t index = 0;
-  double time = 0;      // seconds since the first sample
-  Image8 picture;       // RGB
-  MotionFrame motion;   // what was drawn
+  double time = 0;     // seconds since the first sample
+  Image8 picture;      // RGB
+  MotionFrame motion;  // what was drawn
 };
 
 // Not thread-safe; rendering inside uses all OpenMP threads.
 class Session {
  public:
   // Throws kBadArgument for sizes or rates out of range.
-  Session(std::shared_ptr<const Avatar> avatar, std::shared_ptr<const SpeechModel> speech, const SessionOptions& options);
+  Session(std::shared_ptr<const Avatar> avatar, std::shared_ptr<const SpeechModel> speech,
+          const SessionOptions& options);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  void set_emotion(const EmotionTrack& track);       // in seconds since the first sample; see SpeechDriver
-  void set_view(const View& view);                   // from the next frame on
-  void push_audio(std::span<const float> samples);   // 16 kHz mono
-  void finish();                                     // no more sound
-  bool next_frame(SessionFrame& frame);              // false when more sound is needed, or at the end
+  void set_emotion(const EmotionTrack& track);      // in seconds since the first sample; see SpeechDriver
+  void set_view(const View& view);                  // from the next frame on
+  void push_audio(std::span<const float> samples);  // 16 kHz mono
+  void finish();                                    // no more sound
+  bool next_frame(SessionFrame& frame);             // false when more sound is needed, or at the end
   bool finished() const;
 
  private:

@@ -1,0 +1,182 @@
+// mien speak: a recording or a sentence in, a video of an avatar that says it out.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "commands.h"
+#include "mien/actor/voice.h"
+#include "mien/avatar/avatar.h"
+#include "mien/base/error.h"
+#include "mien/base/interrupt.h"
+#include "mien/base/progress.h"
+#include "mien/media/audio.h"
+#include "mien/media/video.h"
+#include "mien/session/session.h"
+#include "parse.h"
+
+namespace mien::app {
+namespace {
+
+constexpr int kOutputRate = 44100;      // Hz, of the sound in the video
+constexpr double kBlockSeconds = 0.25;  // read ahead of the pictures
+
+struct SpeakOptions {
+  std::string input, text, avatar = "ada", appearance, emotion = "neutral", camera = "front", output, size = "512x512";
+  std::string voice = "slt";
+  int fps = 30, crf = 18;
+  bool no_idle = false, json = false;
+  float mouth_gain = 1;
+  std::uint64_t seed = 1;
+};
+
+// Sound for the networks (16 kHz) and for the ear, read in step.
+class SoundSource {
+ public:
+  explicit SoundSource(const SpeakOptions& options) {
+    if (!options.text.empty()) {
+      VoiceOptions voice;
+      voice.voice = options.voice;
+      voice = emotional_prosody(voice, parse_emotion_vector(options.emotion));
+      spoken_ = speak_text(options.text, voice).audio.samples;
+    } else if (options.input == "-") {
+      speech_.emplace("-");  // cannot be read twice: the ear hears what the networks hear
+    } else {
+      speech_.emplace(options.input);
+      ear_.emplace(options.input, kOutputRate);
+    }
+  }
+  int ear_rate() const { return ear_ ? kOutputRate : kSpeechRate; }
+  double duration() const { return speech_ ? speech_->duration() : static_cast<double>(spoken_.size()) / kSpeechRate; }
+  // The next block; false at the end. `ear` is at ear_rate().
+  bool read(std::vector<float>& speech, std::vector<float>& ear) {
+    speech.resize(static_cast<std::size_t>(kBlockSeconds * kSpeechRate));
+    if (!speech_) {
+      const std::size_t count = std::min(speech.size(), spoken_.size() - at_);
+      std::copy_n(spoken_.begin() + static_cast<std::ptrdiff_t>(at_), count, speech.begin());
+      at_ += count;
+      speech.resize(count);
+    } else {
+      speech.resize(speech_->read(speech));
+    }
+    if (!ear_) {
+      ear = speech;
+    } else {
+      ear.resize(static_cast<std::size_t>(kBlockSeconds * kOutputRate));
+      ear.resize(ear_->read(ear));
+    }
+    return !speech.empty();
+  }
+
+ private:
+  std::optional<AudioReader> speech_, ear_;
+  std::vector<float> spoken_;
+  std::size_t at_ = 0;
+};
+
+void speak(const SpeakOptions& options, bool quiet) {
+  if (options.input.empty() == options.text.empty()) {
+    throw Error(ErrorCode::kBadArgument, "speak needs either a recording or --text",
+                "for example: mien speak hello.wav -o hello.mp4");
+  }
+  SessionOptions session_options;
+  parse_size(options.size, session_options.width, session_options.height);
+  session_options.fps = options.fps;
+  session_options.view = parse_view(options.camera);
+  session_options.idle = !options.no_idle;
+  session_options.idle_options.seed = options.seed;
+  session_options.mouth_gain = options.mouth_gain;
+  const EmotionTrack emotion = EmotionTrack::constant(parse_emotion_vector(options.emotion));
+  if (std::filesystem::path(options.output).extension() != ".mp4") {
+    throw Error(ErrorCode::kBadArgument, fmt::format("output \"{}\" is not an .mp4 file", options.output),
+                "give a name such as -o hello.mp4");
+  }
+  SoundSource sound(options);
+  const auto avatar = std::make_shared<const Avatar>(Avatar::load(find_avatar(options.avatar)));
+  if (!options.appearance.empty()) avatar->appearance_index(options.appearance);
+  Session session(avatar, SpeechModel::load(find_model("speech.safetensors")), session_options);
+  session.set_emotion(emotion);
+
+  VideoWriterOptions video;
+  video.width = session_options.width;
+  video.height = session_options.height;
+  video.fps = options.fps;
+  video.crf = options.crf;
+  video.audio_rate = sound.ear_rate();
+  video.metadata = {{"comment", "Synthetic talking head made with Mien"},
+                    {"mien_avatar", avatar->name},
+                    {"mien_provenance", "synthetic"}};
+  VideoWriter writer(options.output, video);
+
+  const auto start = std::chrono::steady_clock::now();
+  ProgressBar bar("speaking", quiet);
+  const auto total = static_cast<std::int64_t>(sound.duration() * options.fps);
+  std::vector<float> speech, ear;
+  SessionFrame frame;
+  std::int64_t frames = 0;
+  bool more = true;
+  while (more) {
+    more = sound.read(speech, ear);
+    if (more) {
+      session.push_audio(speech);
+      writer.write_audio(ear);
+    } else {
+      session.finish();
+    }
+    while (session.next_frame(frame)) {
+      writer.write_frame(std::move(frame.picture));
+      bar(++frames, total);
+    }
+  }
+  if (frames == 0) throw Error(ErrorCode::kBadFile, options.input + ": holds no sound", "give a recording with speech");
+  writer.finish();
+  bar.finish();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (options.json) {
+    std::printf("%s\n", Json({{"output", options.output},
+                              {"frames", frames},
+                              {"fps", options.fps},
+                              {"seconds", seconds},
+                              {"frames_per_second", static_cast<double>(frames) / seconds}})
+                            .dump()
+                            .c_str());
+  } else {
+    std::printf("%s: %lld frames at %d per second, made at %.1f frames/s\n", options.output.c_str(),
+                static_cast<long long>(frames), options.fps, static_cast<double>(frames) / seconds);
+  }
+}
+
+}  // namespace
+
+void add_speak_command(CLI::App& app) {
+  auto options = std::make_shared<SpeakOptions>();
+  CLI::App* command = app.add_subcommand("speak", "Make a video of an avatar that says a recording or a text");
+  command->add_option("INPUT", options->input, "Any audio or video file; - reads standard input");
+  command->add_option("--text", options->text, "Say this sentence instead (English, synthetic voice)");
+  command->add_option("--voice", options->voice, "Voice for --text: slt, rms, awb or kal16")->capture_default_str();
+  command->add_option("-o,--output", options->output, "Video to write (.mp4)")->required();
+  command->add_option("--avatar", options->avatar, "Shipped avatar or a .mien file")->capture_default_str();
+  command->add_option("--appearance", options->appearance, "One of the avatar's appearances");
+  command->add_option("--emotion", options->emotion, "NAME[:INTENSITY][,...], for example happy:0.8")
+      ->capture_default_str();
+  command->add_option("--camera", options->camera, "front, left, right, three-quarter, orbit, sway, or YAW,PITCH,ZOOM")
+      ->capture_default_str();
+  command->add_option("--size", options->size, "Picture size WIDTHxHEIGHT")->capture_default_str();
+  command->add_option("--fps", options->fps, "Frames per second")->capture_default_str();
+  command->add_option("--crf", options->crf, "H.264 quality, 0 (best) to 51")
+      ->check(CLI::Range(0, 51))
+      ->capture_default_str();
+  command->add_option("--mouth-gain", options->mouth_gain, "Size of the mouth's movements, 0 to 2")
+      ->capture_default_str();
+  command->add_flag("--no-idle", options->no_idle, "No blinks, gaze, breathing or head sway of its own");
+  command->add_option("--seed", options->seed, "Of everything random")->capture_default_str();
+  command->add_flag("--json", options->json, "Print the result as JSON");
+  command->footer("Example:\n  mien speak hello.wav --emotion happy:0.8 --camera orbit -o hello.mp4");
+  command->callback([options, command] { speak(*options, is_quiet(*command)); });
+}
+
+}  // namespace mien::app

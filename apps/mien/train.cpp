@@ -1,0 +1,125 @@
+// mien train: a capture in, an avatar out.
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "commands.h"
+#include "mien/avatar/avatar.h"
+#include "mien/base/error.h"
+#include "mien/base/file.h"
+#include "mien/base/interrupt.h"
+#include "mien/base/log.h"
+#include "mien/base/parallel.h"
+#include "mien/capture/capture.h"
+#include "mien/session/session.h"
+#include "mien/training/framing.h"
+#include "mien/training/gaussian_trainer.h"
+
+namespace fs = std::filesystem;
+
+namespace mien::app {
+namespace {
+
+struct TrainOptions {
+  std::string capture, output, renderer = "gaussians", name, licence = "not stated", consent;
+  GaussianTrainOptions gaussians;
+  int cache_mb = 1024;
+  bool restart = false, json = false;
+};
+
+Image8 thumbnail(const Avatar& avatar) {
+  SessionOptions options;
+  options.width = options.height = 512;
+  AvatarPainter painter(std::make_shared<const Avatar>(avatar), options);
+  return resize_image(painter.paint(MotionFrame{}, 0), 160, 160);
+}
+
+void train(TrainOptions options, bool quiet) {
+  if (options.renderer != "gaussians") {
+    throw Error(ErrorCode::kBadArgument, fmt::format("renderer \"{}\" is unknown", options.renderer), "use gaussians");
+  }
+  const fs::path output(options.output);
+  if (output.extension() != ".mien") {
+    throw Error(ErrorCode::kBadArgument, fmt::format("output \"{}\" is not a .mien file", options.output),
+                "give a name such as -o me.mien");
+  }
+  const Capture capture = Capture::load(options.capture);
+  const fs::path parent = output.has_parent_path() ? output.parent_path() : fs::path(".");
+  make_output_folder(parent);
+  GaussianTrainOptions& gaussians = options.gaussians;
+  gaussians.cache_bytes = static_cast<std::size_t>(options.cache_mb) << 20;
+  gaussians.checkpoint = fs::path(output).concat(".checkpoint");
+  gaussians.preview = fs::path(output).replace_extension(".preview.png");
+  if (options.restart) fs::remove(gaussians.checkpoint);
+  if (fs::exists(gaussians.checkpoint)) spdlog::info("resuming from {}", gaussians.checkpoint.string());
+  ProgressBar bar("training", quiet);
+  gaussians.progress = [&](std::int64_t done, std::int64_t total, const std::string& note) {
+    if (interrupted()) return false;  // the trainer saves its checkpoint before it ends
+    return bar(done, total, note);
+  };
+  GaussianTrainReport report;
+  Avatar avatar;
+  avatar.gaussian = train_gaussian_avatar(capture, gaussians, &report);
+  bar.finish();
+  if (!report.finished) {
+    throw Error(ErrorCode::kInterrupted,
+                fmt::format("stopped after {} steps; {} holds them", report.steps, gaussians.checkpoint.string()),
+                "run the same command again to go on");
+  }
+  const int pruned = prune_gaussians(avatar.gaussian, 0.01f);
+  const Framing framing = capture_framing(capture);
+  avatar.name = options.name.empty() ? output.stem().string() : options.name;
+  avatar.licence = options.licence;
+  avatar.consent = options.consent;
+  avatar.front = framing.front;
+  avatar.focus = framing.focus;
+  avatar.appearances.push_back({capture.sequences.front().appearance, {}});
+  avatar.training = {{"person", capture.person},          {"sequences", capture.sequences.size()},
+                     {"cameras", capture.cameras.size()}, {"steps", report.steps},
+                     {"seconds", report.seconds},         {"steps_per_second", report.steps_per_second},
+                     {"final_l1", report.final_l1},       {"pruned", pruned},
+                     {"threads", thread_count()},         {"seed", gaussians.seed}};
+  avatar.appearances.front().thumbnail = thumbnail(avatar);
+  avatar.save(output);
+  fs::remove(gaussians.checkpoint);
+  if (options.json) {
+    Json result = avatar.training;
+    result["output"] = output.string();
+    result["gaussians"] = avatar.gaussian.gaussians.count();
+    result["bytes"] = fs::file_size(output);
+    std::printf("%s\n", result.dump().c_str());
+  } else {
+    std::printf("%s: %d Gaussians, %.1f MB, %d steps in %.0f s (%.1f steps/s), L1 %.4f\n", output.c_str(),
+                avatar.gaussian.gaussians.count(), static_cast<double>(fs::file_size(output)) / 1e6, report.steps,
+                report.seconds, report.steps_per_second, report.final_l1);
+  }
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app) {
+  auto options = std::make_shared<TrainOptions>();
+  CLI::App* command = app.add_subcommand("train", "Train an avatar from a capture; stop and resume at will");
+  command->add_option("CAPTURE", options->capture, "Folder with capture.json")->required();
+  command->add_option("-o,--output", options->output, "Avatar to write (.mien)")->required();
+  command->add_option("--renderer", options->renderer, "gaussians")->capture_default_str();
+  command->add_option("--steps", options->gaussians.dynamic_steps, "Steps on moving frames")->capture_default_str();
+  command->add_option("--canonical-steps", options->gaussians.canonical_steps, "Steps on the canonical moment")
+      ->capture_default_str();
+  command->add_option("--surface-count", options->gaussians.initialise.surface_count, "Gaussians on the head model")
+      ->capture_default_str();
+  command->add_option("--volume-count", options->gaussians.initialise.volume_count, "Gaussians for hair and clothing")
+      ->capture_default_str();
+  command->add_option("--cache-mb", options->cache_mb, "Memory for decoded pictures")->capture_default_str();
+  command->add_option("--name", options->name, "Name stored in the avatar; the file's name by default");
+  command->add_option("--licence", options->licence, "Licence stored in the avatar")->capture_default_str();
+  command->add_option("--consent", options->consent, "What the person agreed to, stored in the avatar");
+  command->add_option("--seed", options->gaussians.seed, "Of everything random")->capture_default_str();
+  command->add_flag("--restart", options->restart, "Ignore a checkpoint of an earlier run");
+  command->add_flag("--json", options->json, "Print the result as JSON");
+  command->footer("Example:\n  mien train cap/ -o me.mien");
+  command->callback([options, command] { train(*options, is_quiet(*command)); });
+}
+
+}  // namespace mien::app

@@ -1,0 +1,153 @@
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstring>
+#include <fstream>
+
+#include "gaussian_avatar/simple_head.h"
+#include "mien/avatar/avatar.h"
+#include "mien/base/error.h"
+#include "mien/base/file.h"
+#include "mien/base/random.h"
+
+namespace mien {
+namespace {
+
+namespace fs = std::filesystem;
+
+Avatar small_avatar() {
+  Avatar avatar;
+  avatar.name = "test";
+  avatar.licence = "CC0";
+  avatar.consent = "mine";
+  avatar.front = look_at(Vec3(0, 0, 1), Vec3::Zero(), 0.4f, 64, 48);
+  avatar.focus = Vec3(0.01f, 0.02f, 0);
+  avatar.appearances.push_back({"studio", Image8(8, 8, 3, 77)});
+  avatar.metrics = {{"psnr", 30.5}};
+  avatar.gaussian.head = simple_head(6, 8);
+  Random random(1);
+  constexpr int kCount = 20;
+  const auto fill = [&](std::vector<float>& values, int width) {
+    for (int i = 0; i < kCount * width; ++i) values.push_back(random.uniform(-2, 2));
+  };
+  Gaussians& g = avatar.gaussian.gaussians;
+  fill(g.means, 3);
+  fill(g.quats, 4);
+  fill(g.log_scales, 3);
+  fill(g.opacity_logits, 1);
+  fill(g.sh, kShCoefficients * 3);
+  for (int i = 0; i < kCount; ++i) avatar.gaussian.anchors.push_back({{i, i + 1, i + 2, 0}, {0.5f, 0.25f, 0.25f, 0}});
+  return avatar;
+}
+
+class AvatarFile : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::create_directories(folder_);
+    small_avatar().save(path_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  std::string error_of(const fs::path& path) {
+    try {
+      Avatar::load(path);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+  // The file with one piece of its header text replaced by another of the same length.
+  std::string error_after(const std::string& from, const std::string& to) {
+    std::string content = read_text(path_);
+    const std::size_t at = content.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    EXPECT_EQ(from.size(), to.size());
+    content.replace(at, from.size(), to);
+    write_file(folder_ / "changed.mien", content.data(), content.size());
+    return error_of(folder_ / "changed.mien");
+  }
+  fs::path folder_ = fs::temp_directory_path() / fmt::format("mien_avatar_{}", ::getpid());
+  fs::path path_ = folder_ / "a.mien";
+};
+
+TEST_F(AvatarFile, RoundTrip) {
+  const Avatar saved = small_avatar();
+  const Avatar loaded = Avatar::load(path_);
+  EXPECT_EQ(loaded.name, saved.name);
+  EXPECT_EQ(loaded.licence, saved.licence);
+  EXPECT_EQ(loaded.consent, saved.consent);
+  EXPECT_EQ(loaded.metrics, saved.metrics);
+  EXPECT_EQ(loaded.appearances.at(0).name, "studio");
+  EXPECT_EQ(loaded.appearances.at(0).thumbnail.pixels, saved.appearances.at(0).thumbnail.pixels);
+  EXPECT_TRUE(loaded.front.world_to_camera.isApprox(saved.front.world_to_camera, 1e-5f));
+  EXPECT_EQ(loaded.gaussian.gaussians.means, saved.gaussian.gaussians.means);
+  for (std::size_t i = 0; i < saved.gaussian.gaussians.sh.size(); ++i) {
+    EXPECT_NEAR(loaded.gaussian.gaussians.sh[i], saved.gaussian.gaussians.sh[i], 1e-3f);
+  }
+  EXPECT_EQ(loaded.gaussian.head.vertex_count(), saved.gaussian.head.vertex_count());
+  EXPECT_EQ(loaded.gaussian.head.expression_names, saved.gaussian.head.expression_names);
+  EXPECT_EQ(loaded.gaussian.anchors.at(7).vertex, saved.gaussian.anchors.at(7).vertex);
+}
+
+TEST_F(AvatarFile, HeaderAloneSaysWhatItIs) {
+  const Json header = read_avatar_header(path_);
+  EXPECT_EQ(header.at("name"), "test");
+  EXPECT_EQ(header.at("gaussians"), 20);
+  EXPECT_EQ(header.at("version"), kAvatarVersion);
+}
+
+TEST_F(AvatarFile, EveryTruncationIsRefused) {
+  const std::string content = read_text(path_);
+  const fs::path cut = folder_ / "cut.mien";
+  for (std::size_t length = 0; length < content.size(); length += 1 + length / 50) {
+    write_file(cut, content.data(), length);
+    EXPECT_NE(error_of(cut), "") << "cut to " << length << " of " << content.size() << " bytes";
+  }
+}
+
+TEST_F(AvatarFile, DamageAndHostileHeadersAreRefused) {
+  EXPECT_EQ(error_after("\\\"version\\\":1", "\\\"version\\\":1"), "");  // the replacement itself does no harm
+  EXPECT_NE(error_after("\\\"version\\\":1", "\\\"version\\\":9").find("newer Mien"), std::string::npos);
+  EXPECT_NE(error_after("mien-avatar", "miem-avatar").find("not a Mien avatar"), std::string::npos);
+  EXPECT_NE(error_after("\\\"renderer\\\":\\\"gaussians", "\\\"renderer\\\":\\\"gausszzns").find("renderer"),
+            std::string::npos);
+  EXPECT_NE(error_after("\"shape\":[20,3]", "\"shape\":[99,3]"), "");
+  EXPECT_NE(error_of(folder_ / "absent.mien").find("absent.mien"), std::string::npos);
+}
+
+TEST_F(AvatarFile, AnchorsAndNumbersAreChecked) {
+  Avatar avatar = small_avatar();
+  avatar.gaussian.anchors[3].vertex[1] = 100000;
+  avatar.save(path_);
+  EXPECT_NE(error_of(path_).find("vertex 100000"), std::string::npos);
+  avatar = small_avatar();
+  avatar.gaussian.gaussians.means[4] = std::nanf("");
+  avatar.save(path_);
+  EXPECT_NE(error_of(path_).find("not numbers"), std::string::npos);
+}
+
+TEST(AvatarNames, UnknownOnesListWhatExists) {
+  const Avatar avatar = small_avatar();
+  EXPECT_EQ(avatar.appearance_index("studio"), 0);
+  try {
+    avatar.appearance_index("beach");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("it has: studio"), std::string::npos);
+  }
+  EXPECT_THROW(find_avatar("no-such-avatar"), Error);
+}
+
+TEST(Prune, KeepsOrderAndDropsTheTransparent) {
+  GaussianAvatar avatar = small_avatar().gaussian;
+  const Gaussians before = avatar.gaussians;
+  for (int i = 0; i < 20; i += 2) avatar.gaussians.opacity_logits[i] = -9;
+  EXPECT_EQ(prune_gaussians(avatar, 0.01f), 10);
+  ASSERT_EQ(avatar.gaussians.count(), 10);
+  EXPECT_EQ(avatar.gaussians.means[3 * 4 + 1], before.means[3 * 9 + 1]);
+  EXPECT_EQ(avatar.gaussians.sh[48 * 2 + 5], before.sh[48 * 5 + 5]);
+  EXPECT_EQ(avatar.anchors[1].vertex[0], 3);
+}
+
+}  // namespace
+}  // namespace mien
