@@ -7,7 +7,7 @@
 
 namespace mien {
 
-// A sphere of radius 0.1 m with one expression ("grow": 10 % larger). The lower quarter does not follow the neck.
+// A sphere of radius 0.1 m whose first expression makes it 10 % larger (the others do nothing). The lower quarter does not follow the neck.
 inline HeadModel simple_head(int rings = 16, int segments = 24) {
   HeadModel head;
   head.id = "sphere";
@@ -34,9 +34,10 @@ inline HeadModel simple_head(int rings = 16, int segments = 24) {
                                            : HeadRegion::kScalp);
     const float follow = p.y() < -0.05f ? 0.0f : 1.0f;
     head.skin_weights.push_back({follow, follow});
-    head.expression.push_back(0.1f * p);
   }
-  head.expression_names = {"grow"};
+  head.expression_names.assign(kArkitNames.begin(), kArkitNames.end());
+  head.expression.assign(head.mesh.positions.size() * kArkitCount, Vec3::Zero());
+  for (std::size_t v = 0; v < head.mesh.positions.size(); ++v) head.expression[v] = 0.1f * head.mesh.positions[v];
   head.joints.fill(Vec3(0, -0.05f, 0));
   return head;
 }
