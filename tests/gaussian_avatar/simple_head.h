@@ -7,7 +7,8 @@
 
 namespace mien {
 
-// A sphere of radius 0.1 m whose first expression makes it 10 % larger (the others do nothing). The lower quarter does not follow the neck.
+// A sphere of radius 0.1 m whose first expression makes it 10 % larger (the others do nothing). The lower quarter does
+// not follow the neck.
 inline HeadModel simple_head(int rings = 16, int segments = 24) {
   HeadModel head;
   head.id = "sphere";
