@@ -159,7 +159,7 @@ void set_skin_weights(const Source& source, const Assembly& assembly, const Face
   }
   // What lies above the jaw is skull, whole and rigid; nothing may be left at 0.999.
   for (auto& [neck_share, head_share] : shares) {
-    const auto snap = [](float x) { return smooth_step(0.02f, 0.97f, x); };
+    const auto snap = [](float x) { return smooth_step(0.02f, 0.95f, x); };
     neck_share = snap(neck_share);
     head_share = std::min(neck_share, snap(head_share));
   }

@@ -1,0 +1,57 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "mien/base/error.h"
+#include "mien/head/emotion.h"
+
+namespace mien {
+namespace {
+
+TEST(Emotion, NamesAreReadAndWrongOnesListed) {
+  for (int i = 0; i < kEmotionCount; ++i) EXPECT_EQ(static_cast<int>(parse_emotion(kEmotionNames[i])), i);
+  try {
+    parse_emotion("joyful");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kBadArgument);
+    for (const char* name : kEmotionNames) EXPECT_NE(std::string(error.what()).find(name), std::string::npos) << name;
+  }
+}
+
+TEST(Emotion, VectorsSumToOneWithNeutral) {
+  const EmotionVector mild = emotion_vector(Emotion::kHappy, 0.5f);
+  EXPECT_FLOAT_EQ(mild[5], 0.5f);
+  EXPECT_FLOAT_EQ(mild[0], 0.5f);
+  EXPECT_FLOAT_EQ(emotion_vector(Emotion::kNeutral, 0.3f)[0], 1.0f);
+  for (const float bad : {-0.1f, 1.1f, NAN}) EXPECT_THROW(emotion_vector(Emotion::kSad, bad), Error);
+}
+
+TEST(Emotion, Lists) {
+  const EmotionVector both = parse_emotion_vector(" happy:0.5, surprised:0.3 ");
+  EXPECT_FLOAT_EQ(both[5], 0.5f);
+  EXPECT_FLOAT_EQ(both[7], 0.3f);
+  EXPECT_NEAR(both[0], 0.2f, 1e-6f);
+  EXPECT_FLOAT_EQ(parse_emotion_vector("angry")[1], 1.0f);
+  EXPECT_FLOAT_EQ(parse_emotion_vector("happy:1,angry:1")[0], 0.0f);
+  for (const char* bad :
+       {"", "happy:", "happy:x", "happy:0.5x", "happy:2", "happy:-1", "happy:nan", "happy,", "happy,happy", ":1"}) {
+    EXPECT_THROW(parse_emotion_vector(bad), Error) << bad;
+  }
+}
+
+TEST(Emotion, TracksAreLinearBetweenKeysAndConstantOutside) {
+  EmotionTrack track;
+  EXPECT_FLOAT_EQ(track.at(3)[0], 1.0f);
+  track.keys = {{1.0, emotion_vector(Emotion::kHappy, 0)},
+                {2.0, emotion_vector(Emotion::kHappy, 1)},
+                {2.0, emotion_vector(Emotion::kSad, 1)}};
+  EXPECT_FLOAT_EQ(track.at(0)[5], 0.0f);
+  EXPECT_NEAR(track.at(1.25)[5], 0.25f, 1e-6f);
+  EXPECT_NEAR(track.at(1.25)[0], 0.75f, 1e-6f);
+  EXPECT_FLOAT_EQ(track.at(2.0)[6], 1.0f);  // a jump: the later key holds from its time on
+  EXPECT_FLOAT_EQ(track.at(9)[6], 1.0f);
+}
+
+}  // namespace
+}  // namespace mien
