@@ -7,16 +7,19 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <numbers>
 #include <string>
 
+#include "mien/avatar/avatar.h"
 #include "mien/base/error.h"
 #include "mien/base/json.h"
 #include "mien/base/parallel.h"
 #include "mien/base/random.h"
 #include "mien/base/safetensors.h"
+#include "mien/gaussian_avatar/gaussian_avatar.h"
 #include "mien/splat/gaussians.h"
 #include "splat/dispatch.h"
 
@@ -66,48 +69,62 @@ Scene head_like(int count, int size) {
   return s;
 }
 
-// Tensors means, quats, sh, and either scales and opacities (the reference results' names) or log_scales and
-// opacity_logits (as avatars store them); optional deformation, K, viewmat, bg.
-Scene read_scene(const std::string& path, int size) {
+// Tensors means, quats, scales, opacities, sh, K, viewmat, bg: the reference results' layout; sides in the metadata.
+Scene read_scene(const std::string& path) {
   const SafetensorsFile file = SafetensorsFile::open(path);
   Scene s;
   s.name = path;
-  s.means = file.floats("means", {-1, 3});
-  s.quats = file.floats("quats", {-1, 4});
-  s.sh = file.floats("sh", {-1, 16, 3});
-  if (file.contains("log_scales")) {
-    s.scales = file.floats("log_scales", {-1, 3});
-    for (float& v : s.scales) v = std::exp(v);
-    s.opacities = file.floats("opacity_logits", {-1});
-    for (float& v : s.opacities) v = 1 / (1 + std::exp(-v));
-  } else {
-    s.scales = file.floats("scales", {-1, 3});
-    s.opacities = file.floats("opacities", {-1});
-  }
-  const std::size_t n = s.opacities.size();
-  if (file.contains("deformation")) s.deformation = file.floats("deformation", {static_cast<std::int64_t>(n), 3, 3});
-  if (s.means.size() != 3 * n || s.quats.size() != 4 * n || s.scales.size() != 3 * n || s.sh.size() != 48 * n)
-    throw Error(ErrorCode::kBadFile, path + ": tensors of unequal numbers of Gaussians", "give [N,...] for one N");
-  if (file.contains("viewmat")) {
-    const auto k = file.floats("K", {3, 3}), view = file.floats("viewmat", {4, 4});
-    const auto side = [&](const char* key) {
-      const auto found = file.metadata().find(key);
-      return found == file.metadata().end() ? size : std::stoi(found->second);
-    };
-    s.camera.width = side("width");
-    s.camera.height = side("height");
-    s.camera.fx = k[0];
-    s.camera.fy = k[4];
-    s.camera.cx = k[2];
-    s.camera.cy = k[5];
-    for (int i = 0; i < 16; ++i) s.camera.world_to_camera(i / 4, i % 4) = view[i];
-  } else {
-    s.camera = look_at({0.12f, 0.05f, 0.95f}, {0, 0, 0}, 0.38f, size, size);
-  }
-  if (file.contains("bg")) {
-    const auto bg = file.floats("bg", {3});
-    std::copy(bg.begin(), bg.end(), s.options.background);
-  }
+  s.opacities = file.floats("opacities", {-1});
+  const auto n = static_cast<std::int64_t>(s.opacities.size());
+  s.means = file.floats("means", {n, 3});
+  s.quats = file.floats("quats", {n, 4});
+  s.scales = file.floats("scales", {n, 3});
+  s.sh = file.floats("sh", {n, 16, 3});
+  const auto k = file.floats("K", {3, 3}), view = file.floats("viewmat", {4, 4}), bg = file.floats("bg", {3});
+  const auto side = [&](const char* key) {
+    const auto found = file.metadata().find(key);
+    const int value = found == file.metadata().end() ? 0 : std::atoi(found->second.c_str());
+    if (value < 1)
+      throw Error(ErrorCode::kBadFile, path + ": no " + key + " in its metadata", "use the reference layout");
+    return value;
+  };
+  s.camera.width = side("width");
+  s.camera.height = side("height");
+  s.camera.fx = k[0];
+  s.camera.fy = k[4];
+  s.camera.cx = k[2];
+  s.camera.cy = k[5];
+  for (int i = 0; i < 16; ++i) s.camera.world_to_camera(i / 4, i % 4) = view[i];
+  std::copy(bg.begin(), bg.end(), s.options.background);
+  return s;
+}
+
+// A stored avatar in its front view, with the mouth half open.
+Scene avatar_scene(const std::string& name, int size) {
+  const std::filesystem::path path = find_avatar(name);
+  const Avatar avatar = Avatar::load(path);
+  const Gaussians& g = avatar.gaussian.gaussians;
+  Scene s;
+  s.name = fmt::format("avatar {} of {} Gaussians", path.filename().string(), g.count());
+  const HeadModel& head = avatar.gaussian.head;
+  MotionFrame frame;
+  frame.expression.assign(head.expression_names.size(), 0.0f);
+  for (std::size_t e = 0; e < head.expression_names.size(); ++e)
+    if (head.expression_names[e] == "jawOpen") frame.expression[e] = 0.5f;
+  SurfaceFrames frames(head);
+  frames.update(frame);
+  deform_gaussians(avatar.gaussian, frames, s.means, s.deformation);
+  s.quats = g.quats;
+  s.sh = g.sh;
+  s.scales = g.log_scales;
+  for (float& v : s.scales) v = std::exp(v);
+  s.opacities = g.opacity_logits;
+  for (float& v : s.opacities) v = 1 / (1 + std::exp(-v));
+  s.camera = avatar.front;
+  const float zoom = static_cast<float>(size) / static_cast<float>(s.camera.width);
+  s.camera.height = static_cast<int>(std::lround(zoom * static_cast<float>(s.camera.height)));
+  s.camera.width = size;
+  for (float* v : {&s.camera.fx, &s.camera.fy, &s.camera.cx, &s.camera.cy}) *v *= zoom;
   return s;
 }
 
@@ -142,18 +159,21 @@ Timing measure(int repeats, const Body& body) {
 
 int run(int argc, char** argv) {
   int gaussians = 30000, size = 512, repeats = 50, threads = 0;
-  std::string scene_file;
+  std::string scene_file, avatar;
   bool json = false;
   CLI::App app("Times the CPU Gaussian rasteriser");
   app.add_option("--gaussians", gaussians, "Gaussians of the built-in scene")->check(CLI::Range(1, 10'000'000));
   app.add_option("--size", size, "picture side in pixels")->check(CLI::Range(1, 16384));
   app.add_option("--repeats", repeats, "timed runs")->check(CLI::Range(1, 1'000'000));
   app.add_option("--threads", threads, "0 = all cores")->check(CLI::Range(0, 1024));
-  app.add_option("--scene", scene_file, "safetensors file with Gaussians");
+  app.add_option("--scene", scene_file, "safetensors file in the layout of the reference results");
+  app.add_option("--avatar", avatar, "avatar by name or file");
   app.add_flag("--json", json, "results as JSON on standard output");
   CLI11_PARSE(app, argc, argv);
   const int used = set_thread_count(threads);
-  const Scene scene = scene_file.empty() ? head_like(gaussians, size) : read_scene(scene_file, size);
+  const Scene scene = !avatar.empty()       ? avatar_scene(avatar, size)
+                      : !scene_file.empty() ? read_scene(scene_file)
+                                            : head_like(gaussians, size);
   const SplatInput input = scene.input();
   const std::size_t n = input.count, pixels = static_cast<std::size_t>(scene.camera.width) * scene.camera.height;
 

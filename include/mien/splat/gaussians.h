@@ -51,7 +51,7 @@ struct SplatGradients {
 };
 
 // Holds the scratch memory; reuse one per thread of control. forward() keeps what backward() needs.
-// Deterministic for a given thread count. Not thread-safe; uses all OpenMP threads.
+// Deterministic for one thread count and processor. Not thread-safe, uses all OpenMP threads. Lens distortion is ignored.
 class SplatRasterizer {
  public:
   SplatRasterizer();
