@@ -17,8 +17,8 @@ void require(bool there, const HeadModel& model, const char* what) {
   }
 }
 
-// Which way is up for the skull these vertices belong to: from the middle of the eyeball-free upper teeth line the
-// skull's axes cannot be had, so the rest positions of three rigid teeth vertices are matched to the posed ones.
+// Which way is up for the skull these vertices belong to: the upper teeth are rigid, so their rest positions are
+// matched to the given ones.
 Vec3 skull_up(const HeadModel& model, const std::vector<Vec3>& vertices) {
   const std::vector<int>& teeth = model.contours.upper_teeth;
   if (teeth.size() < 3) return Vec3::UnitY();

@@ -15,7 +15,7 @@ constexpr float kLowestSkin = 0.43f;
 constexpr float kWidestSkin = 0.26f;
 // The teeth sit a little high and far back behind the lips, and the tongue fills the mouth: as drawn they look
 // toothless.
-const Vec3 kTeethShift(0, -0.0012f, 0.0010f);
+const Vec3 kTeethShift(0, -0.0026f, 0.0010f);
 const Vec3 kTongueShift(0, -0.0045f, -0.0010f);
 
 void add_quad(Assembly& out, const std::array<int, 4>& v, const std::array<int, 4>& uv, HeadPart part) {
