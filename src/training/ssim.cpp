@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kTaps = 11;
 constexpr int kRadius = kTaps / 2;
-constexpr int kPad = 3 * kRadius;           // floats: three interleaved channels
+constexpr int kPad = 3 * kRadius;                        // floats: three interleaved channels
 constexpr std::size_t kPadding = std::size_t{2} * kPad;  // of a row
 constexpr int kMoments = 5;
 constexpr int kSlopes = 3;

@@ -11,11 +11,11 @@ constexpr int kShCoefficients = 16;  // degree 3
 
 // Parameters as they are optimised and stored. Structure of arrays.
 struct Gaussians {
-  std::vector<float> means;      // [N,3] metres
-  std::vector<float> quats;      // [N,4] w,x,y,z, need not be unit
-  std::vector<float> log_scales; // [N,3] ln(metres)
+  std::vector<float> means;           // [N,3] metres
+  std::vector<float> quats;           // [N,4] w,x,y,z, need not be unit
+  std::vector<float> log_scales;      // [N,3] ln(metres)
   std::vector<float> opacity_logits;  // [N]
-  std::vector<float> sh;         // [N,16,3], colour = max(0, SH(direction) + 0.5)
+  std::vector<float> sh;              // [N,16,3], colour = max(0, SH(direction) + 0.5)
   int count() const { return static_cast<int>(opacity_logits.size()); }
 };
 
@@ -35,8 +35,8 @@ struct SplatInput {
 };
 
 struct SplatOptions {
-  float near_plane = 0.01f;   // metres
-  float eps2d = 0.3f;         // pixels^2 added to the projected covariance
+  float near_plane = 0.01f;  // metres
+  float eps2d = 0.3f;        // pixels^2 added to the projected covariance
   float background[3] = {0, 0, 0};
 };
 
@@ -51,7 +51,7 @@ struct SplatGradients {
 };
 
 // Holds the scratch memory; reuse one per thread of control. forward() keeps what backward() needs.
-// Deterministic for one thread count and processor. Not thread-safe, uses all OpenMP threads. Lens distortion is ignored.
+// Deterministic for one thread count and processor. Not thread-safe, uses all OpenMP threads. Lens distortion ignored.
 class SplatRasterizer {
  public:
   SplatRasterizer();
@@ -59,7 +59,7 @@ class SplatRasterizer {
   SplatRasterizer(SplatRasterizer&&) noexcept;
   SplatRasterizer& operator=(SplatRasterizer&&) noexcept;
 
-  // rgb [H,W,3] (background composited), alpha [H,W]; caller-allocated, overwritten. Set keep_for_backward=false to render.
+  // rgb [H,W,3] (background composited), alpha [H,W]; caller-allocated, overwritten. keep_for_backward=false to render.
   void forward(const SplatInput& input, const Camera& camera, const SplatOptions& options, float* rgb, float* alpha,
                bool keep_for_backward);
   // For the last forward(..., true) with the same input. d_rgb [H,W,3]; d_alpha [H,W] or nullptr.
