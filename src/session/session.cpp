@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "mien/actor/mouth_contacts.h"
 #include "mien/base/error.h"
 #include "mien/base/parallel.h"
 
@@ -42,12 +43,6 @@ void check_options(const SessionOptions& options) {
   }
 }
 
-Quat turn(const Vec3& pitch_yaw_roll) {
-  return Quat(Eigen::AngleAxisf(pitch_yaw_roll.y(), Vec3::UnitY()) *
-              Eigen::AngleAxisf(pitch_yaw_roll.x(), Vec3::UnitX()) *
-              Eigen::AngleAxisf(pitch_yaw_roll.z(), Vec3::UnitZ()));
-}
-
 }  // namespace
 
 AvatarPainter::AvatarPainter(std::shared_ptr<const Avatar> avatar, const SessionOptions& options)
@@ -84,6 +79,7 @@ struct Session::Impl {
   std::shared_ptr<const Avatar> avatar;
   SessionOptions options;
   SpeechDriver driver;
+  MouthContacts contacts;
   IdleMotion idle;
   AvatarPainter painter;
   std::vector<int> map;
@@ -93,6 +89,7 @@ struct Session::Impl {
       : avatar(std::move(a)),
         options(o),
         driver(std::move(speech), {static_cast<double>(o.fps)}),
+        contacts(avatar->gaussian.head),
         idle(o.idle_options),
         painter(avatar, o),
         map(expression_map(driver.expression_names(), avatar->gaussian.head.expression_names)) {}
@@ -127,13 +124,10 @@ bool Session::next_frame(SessionFrame& frame) {
   MotionFrame motion = std::move(speech.motion);
   motion.expression =
       remap(motion.expression, impl_->map, static_cast<std::size_t>(impl_->avatar->gaussian.head.expression_count()));
+  impl_->contacts.apply(speech.phones, 1.0 / impl_->options.fps, impl_->options.mouth_gain, motion.expression);
   if (impl_->options.idle) {
     const IdleFrame idle = impl_->idle.step(1.0 / impl_->options.fps, speech.energy, motion.emotion);
     add_idle(idle, motion);
-    motion.pose.head = turn(idle.head_rotation) * motion.pose.head;
-    motion.pose.neck = turn(idle.neck_rotation) * motion.pose.neck;
-    motion.pose.root = turn(idle.root_rotation) * motion.pose.root;
-    motion.pose.translation += idle.translation;
   }
   frame.index = impl_->index++;
   frame.time = static_cast<double>(frame.index) / impl_->options.fps;
