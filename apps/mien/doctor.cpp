@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "commands.h"
+#include "mien/avatar/avatar.h"
 #include "mien/base/error.h"
 #include "mien/base/json.h"
 #include "mien/base/parallel.h"
@@ -146,16 +147,16 @@ Finding head_asset() {
   }
 }
 
-Finding shipped_avatar() {
+Finding shipped_model(const char* name, const std::string& file) {
   try {
-    const fs::path path = find_resource("models/ada.mien");
-    const SafetensorsFile file = SafetensorsFile::open(path);
-    return {"avatar ada", State::kOk,
+    const fs::path path = find_model(file);
+    const SafetensorsFile opened = SafetensorsFile::open(path);
+    return {name, State::kOk,
             fmt::format("{}: {:.1f} MB, {} tensors", path.string(), static_cast<double>(fs::file_size(path)) * 1e-6,
-                        file.names().size()),
+                        opened.names().size()),
             ""};
   } catch (const Error& error) {
-    return {"avatar ada", State::kMissing, error.message(), "git checkout models/, or clone the project again"};
+    return {name, State::kMissing, error.message(), "restore it with: git checkout models/"};
   }
 }
 
@@ -184,7 +185,8 @@ std::vector<Finding> examine() {
           flite(),
           graphics(),
           head_asset(),
-          shipped_avatar(),
+          shipped_model("avatar ada", "ada.mien"),
+          shipped_model("speech networks", "speech.safetensors"),
           folder_for("cache folder", cache_folder(), State::kWarning, 1.0),
           folder_for("this folder", fs::current_path(), State::kWarning, 0.2)};
 }

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "mien/avatar/avatar.h"
 #include "mien/base/error.h"
+#include "mien/base/interrupt.h"
 #include "mien/base/progress.h"
 #include "mien/media/audio.h"
 #include "mien/media/video.h"
@@ -71,6 +72,7 @@ void render(const RenderOptions& options, bool quiet) {
   for (int f = 0; f < motion.frame_count(); ++f) {
     writer.write_frame(painter.paint(in_avatar_order(motion.frames[f], motion, avatar->gaussian.head), f / motion.fps));
     bar(f + 1, motion.frame_count());
+    throw_if_interrupted();
   }
   writer.finish();
   bar.finish();

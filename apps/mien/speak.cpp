@@ -130,6 +130,7 @@ void speak(const SpeakOptions& options, bool quiet) {
     while (session.next_frame(frame)) {
       writer.write_frame(std::move(frame.picture));
       bar(++frames, total);
+      throw_if_interrupted();
     }
   }
   if (frames == 0) throw Error(ErrorCode::kBadFile, options.input + ": holds no sound", "give a recording with speech");

@@ -1,26 +1,15 @@
 #include "mien/avatar/avatar.h"
 
 #include <cmath>
-#include <cstdlib>
 #include <system_error>
 
 #include "mien/base/error.h"
+#include "mien/base/resource.h"
 
 namespace fs = std::filesystem;
 
 namespace mien {
 namespace {
-
-// Where shipped files may lie, best first.
-std::vector<fs::path> model_folders() {
-  std::vector<fs::path> folders;
-  if (const char* named = std::getenv("MIEN_MODELS"); named != nullptr && *named != '\0') folders.emplace_back(named);
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (!error) folders.push_back(program.parent_path().parent_path() / "share" / "mien" / "models");
-  folders.emplace_back(fs::path(MIEN_SOURCE_DIR) / "models");
-  return folders;
-}
 
 std::string shipped_avatars() {
   std::string names;

@@ -2,36 +2,31 @@
 
 #include <cstdlib>
 
-#include "mien/base/error.h"
-
 namespace fs = std::filesystem;
 
 namespace mien {
+namespace {
 
-std::vector<fs::path> resource_folders() {
-  if (const char* home = std::getenv("MIEN_HOME"); home != nullptr && *home != 0) return {home};
+const char* environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != 0 ? value : nullptr;
+}
+
+}  // namespace
+
+std::vector<fs::path> model_folders() {
+  if (const char* named = environment("MIEN_MODELS")) return {named};
   std::vector<fs::path> folders;
   std::error_code error;
   const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  if (!error) folders.push_back(program.parent_path().parent_path() / "share" / "mien");
-  folders.emplace_back(MIEN_SOURCE_DIR);
+  if (!error) folders.push_back(program.parent_path().parent_path() / "share" / "mien" / "models");
+  folders.push_back(fs::path(MIEN_SOURCE_DIR) / "models");
   return folders;
 }
 
-fs::path find_resource(const std::string& relative, const std::string& mend) {
-  std::string places;
-  for (const fs::path& folder : resource_folders()) {
-    fs::path path = folder / relative;
-    std::error_code error;
-    if (fs::exists(path, error)) return path;
-    places += (places.empty() ? "" : " and ") + folder.string();
-  }
-  throw Error(ErrorCode::kNotFound, fmt::format("{} is not there (looked in {})", relative, places), mend);
-}
-
 fs::path cache_folder() {
-  const char* cache = std::getenv("MIEN_CACHE");
-  return cache != nullptr && *cache != 0 ? fs::path(cache) : fs::path(MIEN_SOURCE_DIR) / ".cache";
+  const char* cache = environment("MIEN_CACHE");
+  return cache != nullptr ? fs::path(cache) : fs::path(MIEN_SOURCE_DIR) / ".cache";
 }
 
 }  // namespace mien

@@ -1,44 +1,51 @@
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
-#include <fstream>
+#include <string>
 
-#include "mien/base/error.h"
 #include "mien/base/resource.h"
 
 namespace mien {
 namespace {
 
-namespace fs = std::filesystem;
-
-TEST(Resource, HomeWinsAndErrorsNameThePlaces) {
-  const fs::path home = fs::temp_directory_path() / fmt::format("mien_home_{}", ::getpid());
-  fs::create_directories(home / "models");
-  std::ofstream(home / "models" / "a.mien") << "x";
-  ::setenv("MIEN_HOME", home.c_str(), 1);
-  EXPECT_EQ(find_resource("models/a.mien"), home / "models" / "a.mien");
-  try {
-    find_resource("models/b.mien", "train it");
-    FAIL() << "a missing resource was found";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kNotFound);
-    EXPECT_NE(std::string(error.what()).find(home.string()), std::string::npos) << error.what();
-    EXPECT_NE(std::string(error.what()).find("train it"), std::string::npos) << error.what();
+// Sets a variable of the environment for one test.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) {
+    if (const char* before = std::getenv(name)) before_ = before;
+    had_ = std::getenv(name) != nullptr;
+    ::setenv(name, value, 1);
   }
-  ::unsetenv("MIEN_HOME");
-  fs::remove_all(home);
-  EXPECT_TRUE(fs::exists(find_resource("LICENSE")));  // of the source tree
+  ~Variable() { had_ ? ::setenv(name_, before_.c_str(), 1) : ::unsetenv(name_); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* name_;
+  std::string before_;
+  bool had_ = false;
+};
+
+TEST(Resource, ModelsComeFromTheNamedFolderOnly) {
+  const Variable named("MIEN_MODELS", "/elsewhere");
+  ASSERT_EQ(model_folders().size(), 1u);
+  EXPECT_EQ(model_folders()[0], "/elsewhere");
+}
+
+TEST(Resource, ModelsOfTheSourceTreeComeLast) {
+  const Variable empty("MIEN_MODELS", "");
+  ASSERT_EQ(model_folders().size(), 2u);
+  EXPECT_EQ(model_folders()[0].lexically_relative(model_folders()[0].parent_path().parent_path()), "mien/models");
+  EXPECT_TRUE(std::filesystem::exists(model_folders()[1].parent_path() / "LICENSE"));
 }
 
 TEST(Resource, CacheFollowsTheEnvironment) {
-  const char* before = std::getenv("MIEN_CACHE");
-  const std::string kept = before == nullptr ? "" : before;
-  ::setenv("MIEN_CACHE", "/somewhere", 1);
-  EXPECT_EQ(cache_folder(), "/somewhere");
-  ::unsetenv("MIEN_CACHE");
+  {
+    const Variable cache("MIEN_CACHE", "/somewhere");
+    EXPECT_EQ(cache_folder(), "/somewhere");
+  }
+  const Variable empty("MIEN_CACHE", "");
   EXPECT_EQ(cache_folder().filename(), ".cache");
-  if (before != nullptr) ::setenv("MIEN_CACHE", kept.c_str(), 1);
 }
 
 }  // namespace
