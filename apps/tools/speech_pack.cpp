@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <optional>
 #include <sstream>
 
@@ -16,7 +17,8 @@ namespace {
 
 using namespace mien;
 
-// Lines "speaker<TAB>wave file<TAB>text" on standard input become manifest lines on standard output.
+// Lines "speaker<TAB>wave file<TAB>text" on standard input become manifest lines on standard output. A text that begins
+// with "@" gives phones instead of words ("@ B OW SIL ZH UW HH"; pauses may be where SIL stands).
 void align() {
   ForceAligner aligner;
   int good = 0;
@@ -27,9 +29,15 @@ void align() {
     std::getline(fields, speaker, '\t');
     std::getline(fields, file, '\t');
     std::getline(fields, text);
-    const std::vector<std::string> words = aligner.words(text);
     PhoneTrack phones;
-    if (!words.empty()) phones = aligner.align(read_audio(file).samples, words);
+    if (text.starts_with("@")) {
+      std::istringstream names(text.substr(1));
+      const std::vector<std::string> sequence{std::istream_iterator<std::string>(names), {}};
+      if (!sequence.empty()) phones = aligner.align_phones(read_audio(file).samples, sequence);
+    } else {
+      const std::vector<std::string> words = aligner.words(text);
+      if (!words.empty()) phones = aligner.align(read_audio(file).samples, words);
+    }
     if (phones.empty()) {
       spdlog::warn("{}: no alignment for \"{}\"", file, text);
       ++bad;
@@ -44,7 +52,7 @@ void align() {
 }
 
 struct PackArguments {
-  std::string head, out;
+  std::string head, out, base;
   std::vector<std::string> manifests;  // FILE or FILE*COPIES
   double flite_seconds = 540;          // a voice
   double most_seconds = 420;           // a speaker of a manifest (a copy counts)
@@ -73,6 +81,7 @@ void pack(const PackArguments& a) {
   std::optional<HeadModel> model;
   if (!a.head.empty()) model = HeadModel::load(a.head);
   PackBuilder builder(model ? &*model : nullptr, a.options);
+  if (!a.base.empty()) builder.start_from(SpeechPack::load(a.base));
   for (const std::string& argument : a.manifests) {
     const std::size_t star = argument.find('*');
     const int copies = star == std::string::npos ? 1 : std::stoi(argument.substr(star + 1));
@@ -103,6 +112,7 @@ int main(int argc, char** argv) {
   CLI::App* build = app.add_subcommand("build", "Manifests and flite to a pack");
   build->add_option("--head", a.head, "The head model; without it the pack holds phones only");
   build->add_option("--out", a.out)->required();
+  build->add_option("--base", a.base, "Add to this pack (of the same head)");
   build->add_option("--manifest", a.manifests, "FILE, or FILE*N for N copies with different speed and pitch");
   build->add_option("--flite-seconds", a.flite_seconds, "Of each flite voice");
   build->add_option("--most-seconds", a.most_seconds, "Of each speaker of a manifest");

@@ -26,6 +26,9 @@ class PackBuilder {
   // Without a model the pack holds phones only. The model must outlive the builder.
   PackBuilder(const HeadModel* model, const PackOptions& options);
 
+  // Goes on with a pack made before for the same head, instead of an empty one.
+  void start_from(SpeechPack pack) { pack_ = std::move(pack); }
+
   // Adds one utterance. Phone "?" marks speech of unknown content. `vary` changes its speed and pitch at random.
   // `emotion` is what the voice expresses, if anything; the first performance then shows it.
   void add(const std::string& speaker, Audio audio, PhoneTrack phones, bool vary,
