@@ -44,7 +44,7 @@ Curve random_curve(float size, Random& random) {
 void equalise(MelRows& rows, Random& random, float line) {
   Curve curve{};
   if (random.uniform() < 0.8f * line) curve = random_curve(random.uniform(1, 6), random);
-  if (random.uniform() < 0.15f * line) {  // telephone, old recordings, low bit rates
+  if (random.uniform() < 0.25f * line) {  // telephone, old recordings, low bit rates
     const auto edge = static_cast<float>(hz_band(random.uniform(3300, 6000)));
     for (int b = 0; b < kMelBands; ++b) curve[b] -= std::clamp((static_cast<float>(b) - edge) * 3.0f, 0.0f, 9.0f);
   }
