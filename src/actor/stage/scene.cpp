@@ -164,7 +164,6 @@ ShadowCasters Scene::casters() const {
 void Scene::pose(const MotionFrame& frame) {
   const Vec3* offsets = frame.offsets.empty() ? nullptr : frame.offsets.data();
   head_.deform(frame.expression.data(), static_cast<int>(frame.expression.size()), offsets, head_space_);
-  const std::size_t head_count = head_space_.size();
   std::vector<Vec3> posed = head_space_;
   head_.pose(frame.pose, posed);
   std::copy(posed.begin(), posed.end(), positions_.begin());
@@ -209,7 +208,6 @@ void Scene::pose(const MotionFrame& frame) {
     const Vec3 bent = turn * mix(a.bent, b.bent, jaw);
     occlusion_[i] = {bent.squaredNorm() > 1e-12f ? Vec3(bent.normalized()) : normals_[i], mix(a.open, b.open, jaw)};
   }
-  (void)head_count;
 }
 
 Vec3 Scene::head_point(const Vec3& at_rest) const {

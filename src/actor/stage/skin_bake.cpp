@@ -15,6 +15,9 @@ constexpr std::array<int, 20> kOuterLips = {61,  146, 91,  181, 84,  17, 314, 40
 constexpr std::array<int, 9> kUpperLidLeft = {362, 398, 384, 385, 386, 387, 388, 466, 263};
 constexpr std::array<int, 9> kUpperLidRight = {133, 173, 157, 158, 159, 160, 161, 246, 33};
 
+constexpr std::array<int, 10> kBrowLeft = {300, 293, 334, 296, 336, 285, 295, 282, 283, 276};
+constexpr std::array<int, 10> kBrowRight = {70, 63, 105, 66, 107, 55, 65, 52, 53, 46};
+
 // B-spline reading: smoother than bilinear, so that the small texture shows no grid when enlarged ten times.
 Rgb smooth_sample(const Texture& texture, const Vec2& uv) {
   const float x = uv.x() * static_cast<float>(texture.map.width) - 0.5f;
@@ -48,6 +51,8 @@ class SkinPainter {
     inside_ = region_mask(model, {HeadRegion::kMouthInside});
     if (!face.usable()) return;
     for (const int l : kOuterLips) lip_outline_.push_back(face.at(l).head<2>());
+    for (const int l : kBrowLeft) brows_[0].push_back(face.at(l).head<2>());
+    for (const int l : kBrowRight) brows_[1].push_back(face.at(l).head<2>());
     lids_[0] = face.curve(std::span<const int>(kUpperLidLeft));
     lids_[1] = face.curve(std::span<const int>(kUpperLidRight));
   }
@@ -73,6 +78,7 @@ class SkinPainter {
     stubble(p, out, (1 - lip) * (1 - ears));
     pores(p, out, bare * (1 - 0.8f * ears));
     lids(p, out);
+    brows(p, out);
     lips(p, lip, out);
     if (scalp > 0) {
       const float strands = 0.8f + 0.4f * value_noise(Vec3(p.x() * 900, p.y() * 250, p.z() * 900), seed_ + 40);
@@ -221,6 +227,20 @@ class SkinPainter {
     }
   }
 
+  // Short hairs and their shade under the brow cards, which are thin by themselves.
+  void brows(const Vec3& p, Paint& out) const {
+    if (!face_.usable() || p.z() < 0) return;
+    for (const std::vector<Vec2>& brow : brows_) {
+      const float inside = smoothstep(0.0014f, -0.0022f, polygon_distance(brow, p.head<2>()));
+      if (inside <= 0) continue;
+      const float across = p.y() - 0.55f * std::abs(p.x());  // hairs lean outwards
+      const float hairs = value_noise(Vec3(across * 2600, p.x() * 420, 0), seed_ + 61);
+      const float cover = inside * (0.30f + 0.55f * smoothstep(0.35f, 0.75f, hairs));
+      out.albedo = mix<Rgb>(out.albedo, linear_colour(performer_.brow_colour) * 0.8f, cover);
+      out.gloss *= 1 - 0.5f * inside;
+    }
+  }
+
   void lips(const Vec3& p, float lip, Paint& out) const {
     if (lip <= 0) return;
     const Rgb colour = linear_colour(performer_.lip_colour) * (luminance(out.albedo) / 0.25f * 0.5f + 0.5f);
@@ -241,6 +261,7 @@ class SkinPainter {
   std::uint32_t seed_;
   std::vector<float> scalp_, ears_, lips_, inside_;
   std::vector<Vec2> lip_outline_;
+  std::array<std::vector<Vec2>, 2> brows_;
   std::array<Curve, 2> lids_;
 };
 

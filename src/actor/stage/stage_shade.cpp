@@ -100,6 +100,10 @@ Rgb Stage::Impl::shade_eye(const SceneFace& info, const Index3& v, const Vec3& w
   albedo =
       mix<Rgb>(albedo, albedo * Rgb(0.92f, 0.84f, 0.80f), white * smoothstep(0.75f, 0.3f, cosine));  // redder outwards
   albedo *= mix(1.0f, 0.80f, white);
+  // The iris textures are bright: deepen them, towards the rim most, and keep a little less colour.
+  const float iris = 1 - white;
+  const float rim = smoothstep(0.93f, 0.87f, cosine);
+  albedo = mix<Rgb>(albedo, mix<Rgb>(Rgb::Constant(luminance(albedo)), albedo, 0.75f) * (0.62f - 0.34f * rim), iris);
   Rgb out = lights.environment.diffuse((d + 0.3f * eye.axis).normalized()).max(0.0f) * albedo * (lid * lid);
   const Vec3 mirrored = 2 * cornea.dot(to_eye) * cornea - to_eye;
   for (std::size_t l = 0; l < lights.lamps.size(); ++l) {
@@ -144,14 +148,16 @@ Rgb Stage::Impl::shade_plain(const SceneFace& info, const Index3& v, const Vec3&
       albedo = albedo.min(0.75f) * Rgb(0.92f, 0.88f, 0.80f);
       alpha = 0.10f, f0 = 0.05f, wrap = 0.25f;
       tint = {1.0f, 0.72f, 0.66f};
-      open = std::pow(open, 0.8f);
+      open = 0.22f + 0.78f * std::sqrt(open);  // light that the lips let through bounces about in there
       break;
     case Material::kGums:
+      open = 0.14f + 0.86f * std::sqrt(open);
       albedo = albedo.min(Rgb(0.50f, 0.24f, 0.22f));
       alpha = 0.14f, f0 = 0.045f, wrap = 0.2f;
       tint = {1.0f, 0.7f, 0.65f};
       break;
     case Material::kTongue:
+      open = 0.16f + 0.84f * std::sqrt(open);
       albedo *= 0.9f + 0.2f * value_noise(p * 1500, 3);
       alpha = 0.16f, f0 = 0.045f, wrap = 0.2f;
       tint = {1.0f, 0.7f, 0.65f};

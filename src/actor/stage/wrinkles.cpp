@@ -12,8 +12,9 @@ namespace {
 // One crease: a furrow along a curve, with a soft fold on both sides.
 struct Crease {
   Curve curve;
-  float depth;  // metres
-  float width;  // metres, of the furrow
+  float depth;         // metres
+  float width;         // metres, of the furrow
+  float shade = 0.6f;  // [0,1] darkness of its bottom
 };
 
 struct Sketch {
@@ -96,7 +97,7 @@ Sketch crow(const FaceFrame& face, const Side& side, Random& random) {
       points.push_back(corner + t * (length + 0.006f) *
                                     Vec3(side.sign * std::cos(angle + bend), std::sin(angle + bend), -0.9f * t));
     }
-    sketch.creases.push_back({face.curve(points), 0.00032f, 0.0009f});
+    sketch.creases.push_back({face.curve(points), 0.00030f, 0.0010f, 0.5f});
   }
   return sketch;
 }
@@ -109,7 +110,7 @@ Sketch nasolabial(const FaceFrame& face, const Side& side) {
                  {side.sign > 0 ? "mouthDimpleLeft" : "mouthDimpleRight", 0.3f},
                  {side.sign > 0 ? "mouthStretchLeft" : "mouthStretchRight", 0.3f}},
                 {}};
-  sketch.creases.push_back({face.curve(std::span<const int>(side.fold)), 0.0008f, 0.0020f});
+  sketch.creases.push_back({face.curve(std::span<const int>(side.fold)), 0.0012f, 0.0032f, 0.45f});
   return sketch;
 }
 
@@ -121,7 +122,7 @@ Sketch under_eye(const FaceFrame& face, const Side& side) {
   for (const float drop : {0.0f, 0.004f}) {
     std::vector<Vec3> points;
     for (const int l : side.pouch) points.push_back(face.at(l) - Vec3(0, drop, 0));
-    sketch.creases.push_back({face.curve(points), 0.00025f, 0.0010f});
+    sketch.creases.push_back({face.curve(points), 0.00028f, 0.0013f, 0.45f});
   }
   return sketch;
 }
@@ -150,7 +151,7 @@ Sketch marionette(const FaceFrame& face, const Side& side) {
   const std::vector<Vec3> points = {
       corner + Vec3(side.sign * 0.0035f, 0.006f, 0), corner + Vec3(side.sign * 0.0050f, 0, 0),
       corner + Vec3(side.sign * 0.0048f, -0.008f, 0), corner + Vec3(side.sign * 0.0030f, -0.017f, 0)};
-  sketch.creases.push_back({face.curve(points), 0.00045f, 0.0014f});
+  sketch.creases.push_back({face.curve(points), 0.00055f, 0.0019f, 0.45f});
   return sketch;
 }
 
@@ -161,7 +162,7 @@ float crease_height(const Crease& crease, const CurveHit& hit, float& cavity) {
   const float ends = smoothstep(0, 0.22f, hit.along) * smoothstep(0, 0.22f, 1 - hit.along);
   const float furrow = std::exp(-d * d);
   const float fold = std::exp(-(d - 2) * (d - 2) * 0.5f) * smoothstep(kReach, 2.5f, d);
-  cavity = std::max(cavity, ends * furrow);
+  cavity = std::max(cavity, ends * furrow * crease.shade);
   return ends * crease.depth * (0.45f * fold - furrow);
 }
 
