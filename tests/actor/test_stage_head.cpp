@@ -88,7 +88,8 @@ TEST(StageHead, EveryPresetHasItsWardrobe) {
     EXPECT_NO_THROW(head->assets.skin(p.skin)) << name;
     EXPECT_NO_THROW(head->assets.iris(p.iris)) << name;
     const auto exists = [&](StyleKind kind, const std::string& style) {
-      if (!style.empty()) EXPECT_NO_THROW(head->assets.style(kind, style)) << name;
+      if (style.empty()) return;
+      EXPECT_NO_THROW(head->assets.style(kind, style)) << name;
     };
     exists(StyleKind::kHair, p.hair);
     exists(StyleKind::kBeard, p.beard);

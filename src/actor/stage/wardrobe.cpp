@@ -18,7 +18,7 @@ std::vector<Performer> make_presets() {
     p.skin = "young_caucasian_female";
     p.iris = "green";
     p.hair = "long01";
-    p.brows = "brows06";
+    p.brows = "brows01";
     p.clothes = "blouse";
     p.hair_colour = {0.36f, 0.23f, 0.15f};
     p.brow_colour = {0.26f, 0.17f, 0.12f};
@@ -118,7 +118,7 @@ std::vector<Performer> make_presets() {
     p.iris = "brownlight";
     p.hair = "short01";
     p.beard = "full";
-    p.brows = "brows12";
+    p.brows = "brows02";
     p.clothes = "tshirt";
     p.hair_colour = {0.13f, 0.10f, 0.085f};
     p.brow_colour = {0.11f, 0.085f, 0.07f};
