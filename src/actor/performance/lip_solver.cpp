@@ -196,21 +196,8 @@ void LipSolver::close(float mm, FaceWeights& weights) const {
   }
 }
 
-void LipSolver::touch_teeth(FaceWeights& weights) const {
-  for (const int e : {kMouthFunnel, kMouthPucker, kMouthShrugLower, kMouthLowerDownLeft, kMouthLowerDownRight,
-                      kMouthPressLeft, kMouthPressRight, kMouthRollUpper}) {
-    weights[e] *= e == kMouthPucker || e == kMouthFunnel ? 0.3f : 0.1f;
-  }
-  weights[kJawForward] *= 0.2f;
-  weights[kMouthClose] = weights[kLipsPart] = 0;
-  weights[kLowerLipTuck] = teeth_tuck_;
-  weights[kMouthRollLower] = teeth_roll_;
-  weights[kJawOpen] = teeth_jaw_;
-  for (const int e : {kMouthUpperUpLeft, kMouthUpperUpRight})
-    weights[e] = std::max(weights[e], teeth_tuck_ > 0 ? 0.15f : 0.28f);
-  if (upper_teeth_.size() < 2) return;
-  // Emotions and neighbours have moved the lip: look around the pose for the contact (coordinate search, halving
-  // steps).
+// Coordinate search with halving steps.
+void LipSolver::search_teeth(FaceWeights& weights) const {
   float step_roll = 0.15f, step_jaw = jaw_for(1.5f);
   float best = lip_to_teeth_mm(weights);
   for (int round = 0; round < 12 && best > 0.3f; ++round) {
@@ -233,6 +220,27 @@ void LipSolver::touch_teeth(FaceWeights& weights) const {
       step_jaw *= 0.5f;
     }
   }
+}
+
+void LipSolver::touch_teeth(FaceWeights& weights) const {
+  for (const int e : {kMouthFunnel, kMouthPucker, kMouthShrugLower, kMouthLowerDownLeft, kMouthLowerDownRight,
+                      kMouthPressLeft, kMouthPressRight, kMouthRollUpper}) {
+    weights[e] *= e == kMouthPucker || e == kMouthFunnel ? 0.3f : 0.1f;
+  }
+  weights[kJawForward] *= 0.2f;
+  weights[kMouthClose] = weights[kLipsPart] = 0;
+  weights[kLowerLipTuck] = teeth_tuck_;
+  weights[kMouthRollLower] = teeth_roll_;
+  weights[kJawOpen] = teeth_jaw_;
+  for (const int e : {kMouthUpperUpLeft, kMouthUpperUpRight})
+    weights[e] = std::max(weights[e], teeth_tuck_ > 0 ? 0.15f : 0.28f);
+  if (upper_teeth_.size() < 2) return;
+  // Emotions and neighbours have moved the lip: look around the pose for the contact; if what protrudes the lips still
+  // keeps them away, it has to go.
+  search_teeth(weights);
+  if (lip_to_teeth_mm(weights) < 0.4f) return;
+  for (const int e : {kMouthPucker, kMouthFunnel, kJawForward, kMouthShrugLower, kMouthShrugUpper}) weights[e] = 0;
+  search_teeth(weights);
 }
 
 }  // namespace mien

@@ -116,6 +116,8 @@ class LipSolver {
     float at(const FaceWeights& weights) const;
   };
 
+  void search_teeth(FaceWeights& weights) const;
+
   std::vector<Pair> pairs_;       // central half of the lip line
   std::vector<Point> lower_lip_;  // its lower vertices
   std::vector<Point> upper_teeth_;
