@@ -27,7 +27,7 @@ Mat3<T> transpose(const Mat3<T>& a) {
 }
 
 template <typename T>
-std::array<T, 3> apply(const Mat3<T>& a, const std::array<T, 3>& v) {
+std::array<T, 3> carry(const Mat3<T>& a, const std::array<T, 3>& v) {
   std::array<T, 3> out = {};
   for (int i = 0; i < 3; ++i)
     for (int j = 0; j < 3; ++j) out[i] += a[3 * i + j] * v[j];
@@ -70,10 +70,10 @@ Mat3<T> rotation_matrix(const std::array<T, 4>& q) {
 template <typename T>
 void shade(const ReferenceScene<T>& scene, const ReferenceCamera<T>& camera, std::size_t n, Projected<T>& p) {
   const auto back = transpose(camera.rotation);
-  const auto centre = apply(back, camera.translation);  // minus the camera centre
+  const auto centre = carry(back, camera.translation);  // minus the camera centre
   const std::array<T, 3> d = {scene.means[3 * n] + centre[0], scene.means[3 * n + 1] + centre[1],
                               scene.means[3 * n + 2] + centre[2]};
-  p.offset = apply(transpose(p.deformation), d);
+  p.offset = carry(transpose(p.deformation), d);
   p.offset_norm = std::sqrt(p.offset[0] * p.offset[0] + p.offset[1] * p.offset[1] + p.offset[2] * p.offset[2]);
   p.basis =
       sh_basis(scene.sh_degree, p.offset[0] / p.offset_norm, p.offset[1] / p.offset_norm, p.offset[2] / p.offset_norm);
@@ -88,7 +88,7 @@ void shade(const ReferenceScene<T>& scene, const ReferenceCamera<T>& camera, std
 template <typename T>
 Projected<T> project(const ReferenceScene<T>& scene, const ReferenceCamera<T>& camera, std::size_t n) {
   Projected<T> p;
-  p.camera_point = apply(camera.rotation, {scene.means[3 * n], scene.means[3 * n + 1], scene.means[3 * n + 2]});
+  p.camera_point = carry(camera.rotation, {scene.means[3 * n], scene.means[3 * n + 1], scene.means[3 * n + 2]});
   for (int i = 0; i < 3; ++i) p.camera_point[i] += camera.translation[i];
   const auto [x, y, z] = p.camera_point;
   const T opacity = scene.opacities[n];
@@ -284,7 +284,7 @@ void shade_backward(const ReferenceScene<T>& scene, std::size_t n, const Project
   for (int a = 0; a < 3; ++a) along += d_direction[a] * p.offset[a] / p.offset_norm;
   std::array<T, 3> d_offset;
   for (int a = 0; a < 3; ++a) d_offset[a] = (d_direction[a] - along * p.offset[a] / p.offset_norm) / p.offset_norm;
-  const auto d_mean = apply(p.deformation, d_offset);
+  const auto d_mean = carry(p.deformation, d_offset);
   for (int a = 0; a < 3; ++a) out.means[3 * n + a] += d_mean[a];
 }
 
@@ -344,7 +344,7 @@ void project_backward(const ReferenceScene<T>& scene, const ReferenceCamera<T>& 
   d_point[1] -= p.clamped_y ? T(0) : fy * rz2 * d_jacobian[5];
   d_point[2] += (p.clamped_x ? 1 : 2) * fx * p.tx * rz2 * rz * d_jacobian[2];
   d_point[2] += (p.clamped_y ? 1 : 2) * fy * p.ty * rz2 * rz * d_jacobian[5];
-  const auto d_mean = apply(transpose(camera.rotation), d_point);
+  const auto d_mean = carry(transpose(camera.rotation), d_point);
   for (int a = 0; a < 3; ++a) out.means[3 * n + a] += d_mean[a];
   out.mean2d[2 * n] = g.u;
   out.mean2d[2 * n + 1] = g.v;
