@@ -45,7 +45,8 @@ class SpeakInput : public testing::Test {
       ADD_FAILURE() << outcome.err;
       return seconds;
     }
-    for (const auto& stream : nlohmann::json::parse(outcome.out).at("streams")) {
+    const auto report = nlohmann::json::parse(outcome.out);
+    for (const auto& stream : report.at("streams")) {
       const double duration = std::atof(stream.at("duration").get<std::string>().c_str());
       (stream.at("codec_type") == "video" ? seconds.first : seconds.second) = duration;
     }
