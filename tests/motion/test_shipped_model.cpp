@@ -11,7 +11,6 @@
 #include "mien/actor/voice.h"
 #include "mien/base/error.h"
 #include "mien/base/random.h"
-#include "mien/base/resource.h"
 #include "mien/head/head_model.h"
 #include "mien/motion/speech_driver.h"
 
@@ -23,15 +22,13 @@ namespace fs = std::filesystem;
 class ShippedModel : public ::testing::Test {
  protected:
   void SetUp() override {
-    const fs::path head = cache_folder() / "head.safetensors";
     try {
-      model_ = SpeechModel::load(find_resource("models/speech.safetensors"));
+      model_ = SpeechModel::load(MIEN_SOURCE_DIR "/models/speech.safetensors");
+      head_ = HeadModel::load(find_head_asset());
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kNotFound) throw;
-      GTEST_SKIP() << "no models/speech.safetensors";
+      GTEST_SKIP() << error.what();
     }
-    if (!fs::exists(head)) GTEST_SKIP() << "no head model at " << head;
-    head_ = HeadModel::load(head);
     const std::vector<std::string>& names = SpeechDriver(model_).expression_names();
     if (names.size() > head_.expression_names.size() ||
         !std::equal(names.begin(), names.end(), head_.expression_names.begin())) {
@@ -55,10 +52,15 @@ class ShippedModel : public ::testing::Test {
     }
     return motion;
   }
-  void expect_good(const LipReport& report) {
-    EXPECT_GE(report.closures.percent(), 90);
-    EXPECT_GE(report.labiodentals.percent(), 80);
-    EXPECT_GE(report.open_vowels.percent(), 80);
+  // A floor under what the model reached when it was shipped (see the README's table for the figures themselves).
+  void expect_at_least(const LipReport& report, double closures, double labiodentals, double open_vowels) {
+    std::cout << fmt::format("  P B M {}/{}, F V {}/{}, open vowels {}/{}, silences {}/{}\n", report.closures.passed,
+                             report.closures.total, report.labiodentals.passed, report.labiodentals.total,
+                             report.open_vowels.passed, report.open_vowels.total, report.silences.passed,
+                             report.silences.total);
+    EXPECT_GE(report.closures.percent(), closures);
+    EXPECT_GE(report.labiodentals.percent(), labiodentals);
+    EXPECT_GE(report.open_vowels.percent(), open_vowels);
     EXPECT_EQ(report.silences.passed, report.silences.total);
     for (const LipFailure& f : report.failures) {
       std::cout << fmt::format("  {} at {:.2f} s: {:.2f} mm\n", f.phone, f.begin, f.value_mm);
@@ -71,13 +73,13 @@ class ShippedModel : public ::testing::Test {
 TEST_F(ShippedModel, LipsFollowASyntheticVoice) {
   if (!has_voices()) GTEST_SKIP() << "built without flite";
   LipReport report;
-  for (const std::size_t s : {3u, 8u, 15u}) {
+  for (std::size_t s = 0; s < 12; ++s) {
     VoiceOptions voice;
-    voice.voice = s == 8 ? "rms" : "slt";
+    voice.voice = s % 2 == 0 ? "rms" : "slt";
     const SpokenSentence spoken = speak_text(test_sentences()[s], voice);
     report += score_lips(measure_lips(head_, drive(spoken.audio.samples)), spoken.phones);
   }
-  expect_good(report);
+  expect_at_least(report, 80, 70, 90);
 }
 
 TEST_F(ShippedModel, LipsFollowAReaderItNeverHeard) {
@@ -90,7 +92,7 @@ TEST_F(ShippedModel, LipsFollowAReaderItNeverHeard) {
     report += score_lips(measure_lips(head_, drive(audio.samples)),
                          read_phones(folder / (std::string(name) + ".phone.json")));
   }
-  expect_good(report);
+  expect_at_least(report, 90, 50, 90);
 }
 
 TEST_F(ShippedModel, SilenceAndNoiseKeepTheMouthClosed) {
