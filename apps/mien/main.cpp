@@ -116,7 +116,8 @@ int main(int argc, char** argv) {
     return mien::app::run(argc, argv);
   } catch (const mien::Error& error) {
     // A read or write that the signal cut short is no fault of the file.
-    if (mien::interrupted()) return fail("interrupted", mien::exit_status(ErrorCode::kInterrupted));
+    if (mien::interrupted() && error.code() != ErrorCode::kInterrupted)
+      return fail("interrupted", mien::exit_status(ErrorCode::kInterrupted));
     return fail(error.what(), mien::exit_status(error.code()));
   } catch (const std::bad_alloc&) {
     return fail("out of memory; close other programs, or ask for less (a shorter file, fewer threads)",

@@ -8,10 +8,10 @@
 namespace mien {
 
 struct TriangleMesh {
-  std::vector<Vec3> positions;   // [V], metres
-  std::vector<Index3> faces;     // [F], counter-clockwise seen from outside
-  std::vector<Vec2> uv;          // [U], [0,1], v up; U may differ from V because of seams; may be empty
-  std::vector<Index3> face_uv;   // [F] into uv; empty when uv is
+  std::vector<Vec3> positions;  // [V], metres
+  std::vector<Index3> faces;    // [F], counter-clockwise seen from outside
+  std::vector<Vec2> uv;         // [U], [0,1], v up; U may differ from V because of seams; may be empty
+  std::vector<Index3> face_uv;  // [F] into uv; empty when uv is
 
   int vertex_count() const { return static_cast<int>(positions.size()); }
   int face_count() const { return static_cast<int>(faces.size()); }

@@ -16,7 +16,7 @@ constexpr std::array<const char*, kEmotionCount> kEmotionNames = {"neutral", "an
 // Intensity of each emotion, [0,1]. Neutral's entry is 1 minus the sum of the others, at least 0.
 using EmotionVector = std::array<float, kEmotionCount>;
 
-Emotion parse_emotion(std::string_view name);  // throws kBadArgument, listing the eight names
+Emotion parse_emotion(std::string_view name);                    // throws kBadArgument, listing the eight names
 EmotionVector emotion_vector(Emotion emotion, float intensity);  // throws kBadArgument outside [0,1]
 // "happy:0.8", "happy" (= 1), "happy:0.5,surprised:0.3".
 EmotionVector parse_emotion_vector(std::string_view text);

@@ -12,8 +12,8 @@ namespace mien {
 
 // One moment.
 struct MotionFrame {
-  std::vector<float> expression;   // [E], nominally [0,1]
-  std::vector<Vec3> offsets;       // [V] free vertex offsets on top of the model, metres; usually empty
+  std::vector<float> expression;  // [E], nominally [0,1]
+  std::vector<Vec3> offsets;      // [V] free vertex offsets on top of the model, metres; usually empty
   HeadPose pose;
   EmotionVector emotion = {1, 0, 0, 0, 0, 0, 0, 0};
 };

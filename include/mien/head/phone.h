@@ -14,7 +14,8 @@ struct Phone {
 };
 using PhoneTrack = std::vector<Phone>;  // ascending, not overlapping; gaps are silence
 
-// Reads {"w":[{"w":[{"b","d","t"}...]}...]} (words of phones, b and d in seconds), or a plain [{"phone","begin","end"}].
+// Reads {"w":[{"w":[{"b","d","t"}...]}...]} (words of phones, b and d in seconds), or a plain
+// [{"phone","begin","end"}].
 PhoneTrack read_phones(const std::filesystem::path& path);
 void write_phones(const std::filesystem::path& path, const PhoneTrack& phones);
 
@@ -23,8 +24,8 @@ enum class Viseme { kSil, kPP, kFF, kTH, kDD, kKk, kCH, kSS, kNn, kRR, kAa, kE, 
 constexpr int kVisemeCount = 15;
 extern const char* const kVisemeNames[kVisemeCount];  // "sil", "PP", "FF", ...
 constexpr int kPhoneCount = 40;
-extern const char* const kPhoneNames[kPhoneCount];    // "SIL" first, then the 39 of CMUdict in alphabetical order
-int phone_index(const std::string& name);             // stress marks ignored; unknown and pauses give 0 (SIL)
-Viseme phone_viseme(int phone);                       // HH and Y take the class of what is neutral: kIh
+extern const char* const kPhoneNames[kPhoneCount];  // "SIL" first, then the 39 of CMUdict in alphabetical order
+int phone_index(const std::string& name);           // stress marks ignored; unknown and pauses give 0 (SIL)
+Viseme phone_viseme(int phone);                     // HH and Y take the class of what is neutral: kIh
 
 }  // namespace mien

@@ -33,7 +33,7 @@ class SpeechModel {
 
 // What the networks say of one moment.
 struct SpeechFrame {
-  MotionFrame motion;                          // expression weights (ARKit names first) and emotion; no pose, no idle motion
+  MotionFrame motion;  // expression weights (ARKit names first) and emotion; no pose, no idle motion
   std::array<float, kPhoneCount> phones = {};  // posterior probabilities
   float energy = 0;                            // [0,1], as IdleMotion::step() wants it
 };
@@ -47,8 +47,8 @@ class SpeechDriver {
   SpeechDriver(SpeechDriver&&) noexcept;
   SpeechDriver& operator=(SpeechDriver&&) noexcept;
 
-  // The emotion over the stream's time (seconds from the first sample). May be changed at any time; it applies to frames
-  // that have not been pulled yet.
+  // The emotion over the stream's time (seconds from the first sample). May be changed at any time; it applies to
+  // frames that have not been pulled yet.
   void set_emotion(const EmotionTrack& track);
 
   void push(std::span<const float> samples);  // 16 kHz mono [-1,1]; not-a-number counts as 0
