@@ -42,7 +42,8 @@ class Stage {
 
   // Poses the head and lights it. Everything that does not depend on the camera happens here.
   void set_frame(const MotionFrame& frame);
-  // Draws the frame. Uses all threads; the result does not depend on their number. set_frame() must come first.
+  // Draws the frame. Uses all threads; the result does not depend on their number. set_frame() must come first. May be
+  // called from several threads at once, between two calls of set_frame().
   StagePicture draw(const Camera& camera) const;
 
  private:

@@ -231,19 +231,28 @@ std::vector<Occlusion> Scene::measure_occlusion() const {
   std::vector<float> open(positions_.size(), 0), total(positions_.size(), 1e-6f);
   std::vector<char> on_card(positions_.size(), 0);
   for (const Index3& f : card) on_card[f[0]] = on_card[f[1]] = on_card[f[2]] = 1;
-  ShadowMap map;
   const Vec3 centre(0, -0.05f, -0.02f);
-  for (const Vec3& d : sphere_directions(kDirections)) {
-    map.draw(casters(), centre + 3 * d, centre, 0.34f, 320);
-    parallel_for(static_cast<std::int64_t>(positions_.size()), 1024, [&](std::int64_t i) {
-      const float cosine = on_card[i] != 0 ? 0.5f : normals_[i].dot(d);
-      if (cosine <= 0) return;
-      const float behind = map.depth_behind(positions_[i] + normals_[i] * (on_card[i] != 0 ? 0.0f : 0.002f));
-      const float seen = on_card[i] != 0 ? std::exp(-behind / 0.02f) : (behind > kHidden ? 0.0f : 1.0f);
+  const std::vector<Vec3> directions = sphere_directions(kDirections);
+  // One task a direction (what it calls then stays on its thread); summed up afterwards in a fixed order.
+  std::vector<std::vector<float>> seen(kDirections);
+  parallel_for(kDirections, 1, [&](std::int64_t k) {
+    ShadowMap map;
+    map.draw(casters(), centre + 3 * directions[k], centre, 0.34f, 320);
+    seen[k].resize(positions_.size());
+    for (std::size_t i = 0; i < positions_.size(); ++i) {
+      const bool hair = on_card[i] != 0;
+      if (!hair && normals_[i].dot(directions[k]) <= 0) continue;
+      const float behind = map.depth_behind(positions_[i] + normals_[i] * (hair ? 0.0f : 0.002f));
+      seen[k][i] = hair ? std::exp(-behind / 0.02f) : (behind > kHidden ? 0.0f : 1.0f);
+    }
+  });
+  for (int k = 0; k < kDirections; ++k) {
+    for (std::size_t i = 0; i < positions_.size(); ++i) {
+      const float cosine = on_card[i] != 0 ? 0.5f : std::max(0.0f, normals_[i].dot(directions[k]));
       total[i] += cosine;
-      open[i] += cosine * seen;
-      bent[i] += d * (cosine * seen);
-    });
+      open[i] += cosine * seen[k][i];
+      bent[i] += directions[k] * (cosine * seen[k][i]);
+    }
   }
   std::vector<Occlusion> result(positions_.size());
   for (std::size_t i = 0; i < result.size(); ++i) {

@@ -168,6 +168,7 @@ Rgb Stage::Impl::shade_plain(const SceneFace& info, const Index3& v, const Vec3&
       const float weave = 0.5f + 0.5f * std::sin(6.2831853f * uv.x()) * std::sin(6.2831853f * uv.y());
       albedo *= 0.90f + 0.14f * weave + 0.10f * (fractal_noise(p * 160, 2, 17) - 0.5f);
       alpha = 0.75f, f0 = 0.03f, strength = 0.6f;
+      taps = 4;  // a large, matt surface: four samples a pixel smooth the rest
       break;
     }
     default:
