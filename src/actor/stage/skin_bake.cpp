@@ -160,7 +160,7 @@ class SkinPainter {
       }
     }
     const Cell mole = cell_noise(p * 22, seed_ + 22);  // a few, anywhere
-    if (hash_unit(mole.hash ^ 0x13u) < 0.16f) {
+    if (hash_unit(mole.hash ^ 0x13u) < 0.05f) {
       const float radius = 0.02f + 0.02f * hash_unit(mole.hash ^ 0x17u);
       const float spot = amount * smoothstep(radius, 0.6f * radius, mole.distance);
       out.albedo *= Rgb(1 - 0.55f * spot, 1 - 0.7f * spot, 1 - 0.75f * spot);

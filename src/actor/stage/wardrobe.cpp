@@ -97,7 +97,7 @@ std::vector<Performer> make_presets() {
     p.iris = "lightblue";
     p.hair = "short03";
     p.brows = "brows08";
-    p.clothes = "suit";
+    p.clothes = "blouse";
     p.hair_colour = {0.62f, 0.60f, 0.57f};
     p.brow_colour = {0.42f, 0.39f, 0.36f};
     p.clothes_colour = {0.28f, 0.38f, 0.33f};
