@@ -222,7 +222,7 @@ std::vector<float> SafetensorsFile::floats(const std::string& name, const std::v
   const TensorView view = checked(*this, name, shape);
   std::vector<float> values(static_cast<std::size_t>(view.count()));
   if (view.dtype == DType::kF32) {
-    std::memcpy(values.data(), view.data, view.bytes);
+    if (!values.empty()) std::memcpy(values.data(), view.data, view.bytes);
   } else {
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = element<float>(view, static_cast<std::int64_t>(i));
   }

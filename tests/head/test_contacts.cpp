@@ -122,13 +122,13 @@ TEST(Contacts, TeethStayOutOfTheLips) {
   const auto check = [&](const std::string& name, const std::vector<Vec3>& v) {
     int inside = 0, seen = 0;
     for (const int t : teeth) {
-      if (t % 3 != 0 || v[t].z() < 0.07f) continue;  // a third of the vertices of the front teeth
+      if (t % 7 != 0 || v[t].z() < 0.07f) continue;  // a seventh of the vertices of the front teeth
       ++seen;
       const Vec3 ray = Vec3(0.8f * v[t].x(), 0.003f, 0.02f).normalized();
       int layers = 0;
       for (const Index3& face : near) {
         const Vec3& a = v[face[0]];
-        if (std::abs(a.y() - v[t].y()) > 0.03f) continue;
+        if (std::abs(a.y() - v[t].y()) > 0.03f || std::abs(a.x() - v[t].x()) > 0.03f) continue;
         const Vec3 e1 = v[face[1]] - a, e2 = v[face[2]] - a, p = ray.cross(e2);
         const float det = e1.dot(p);
         if (std::abs(det) < 1e-14f) continue;
@@ -138,7 +138,7 @@ TEST(Contacts, TeethStayOutOfTheLips) {
       }
       inside += layers % 2;
     }
-    ASSERT_GT(seen, 100);
+    ASSERT_GT(seen, 60);
     // lowerLipTuck presses the lip against the teeth's edge: that contact is wanted.
     EXPECT_LE(inside, name == "lowerLipTuck" ? seen / 20 : seen / 100) << name << ": " << inside << " of " << seen;
   };
