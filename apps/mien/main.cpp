@@ -97,6 +97,11 @@ int run(int argc, char** argv) {
     return fail(rest.empty() ? "unexpected arguments" : unexpected_word(app, rest.front()),
                 exit_status(ErrorCode::kBadArgument));
   } catch (const CLI::ParseError& error) {
+    // "capture chekc" fails for want of a subcommand, but the mistyped word is what to talk about.
+    const std::vector<std::string> rest = app.remaining(true);
+    if (!rest.empty() && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+      return fail(unexpected_word(app, rest.front()), exit_status(ErrorCode::kBadArgument));
+    }
     const CLI::App* command = deepest_parsed(&app);
     return fail(prefix(command) + error.what() + " (" + full_name(command) + " --help says more)",
                 exit_status(ErrorCode::kBadArgument));
