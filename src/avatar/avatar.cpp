@@ -5,6 +5,7 @@
 
 #include "mien/base/error.h"
 #include "mien/base/resource.h"
+#include "mien/gaussian_avatar/initialise.h"
 
 namespace fs = std::filesystem;
 
@@ -35,31 +36,11 @@ int Avatar::appearance_index(const std::string& wanted) const {
 
 int prune_gaussians(GaussianAvatar& avatar, float least_opacity) {
   const float least_logit = std::log(least_opacity / (1 - least_opacity));
-  Gaussians& g = avatar.gaussians;
-  const int before = g.count();
-  int kept = 0;
-  for (int i = 0; i < before; ++i) {
-    if (g.opacity_logits[i] < least_logit) continue;
-    const auto move = [&](std::vector<float>& values, int width) {
-      for (int k = 0; k < width; ++k)
-        values[static_cast<std::size_t>(kept) * width + k] = values[static_cast<std::size_t>(i) * width + k];
-    };
-    move(g.means, 3);
-    move(g.quats, 4);
-    move(g.log_scales, 3);
-    move(g.sh, kShCoefficients * 3);
-    g.opacity_logits[kept] = g.opacity_logits[i];
-    avatar.anchors[kept] = avatar.anchors[i];
-    ++kept;
-  }
-  const auto n = static_cast<std::size_t>(kept);
-  g.means.resize(n * 3);
-  g.quats.resize(n * 4);
-  g.log_scales.resize(n * 3);
-  g.sh.resize(n * kShCoefficients * 3);
-  g.opacity_logits.resize(n);
-  avatar.anchors.resize(n);
-  return before - kept;
+  const int before = avatar.gaussians.count();
+  std::vector<bool> keep;
+  for (const float logit : avatar.gaussians.opacity_logits) keep.push_back(logit >= least_logit);
+  keep_gaussians(avatar, keep);
+  return before - avatar.gaussians.count();
 }
 
 fs::path find_model(const std::string& file_name) {

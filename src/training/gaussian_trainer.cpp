@@ -41,8 +41,7 @@ std::vector<SampleKey> canonical_keys(const SampleReader& reader) {
   return keys;
 }
 
-GaussianAvatar start_avatar(const SampleReader& reader, const std::vector<SampleKey>& keys,
-                            const GaussianTrainOptions& options) {
+std::vector<CanonicalView> canonical_views(const SampleReader& reader, const std::vector<SampleKey>& keys) {
   std::vector<CanonicalView> views;
   for (const SampleKey& key : keys) {
     TrainingSample sample = reader.read(key);
@@ -54,9 +53,15 @@ GaussianAvatar start_avatar(const SampleReader& reader, const std::vector<Sample
     view.matte.pixels = std::move(sample.matte);
     views.push_back(std::move(view));
   }
+  return views;
+}
+
+GaussianAvatar start_avatar(const SampleReader& reader, const std::vector<SampleKey>& keys,
+                            const GaussianTrainOptions& options) {
   InitialiseOptions initialise = options.initialise;
   initialise.seed = options.seed;
-  return initialise_avatar(reader.capture().load_head_model(), reader.motion(keys.front()), views, initialise);
+  return initialise_avatar(reader.capture().load_head_model(), reader.motion(keys.front()),
+                           canonical_views(reader, keys), initialise);
 }
 
 Image8 as_image(const std::vector<float>& rgb, int width, int height) {
@@ -142,6 +147,9 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
     if (options.progress && !options.progress(step + 1, total, fmt::format("L1 {:.4f}", mean_l1))) stopped = true;
   }
   save(step);
+  if (step == total && !stopped) {
+    prune_floaters(avatar, reader.motion(canonical.front()), canonical_views(reader, canonical));
+  }
   if (report != nullptr) {
     report->steps = step;
     report->finished = step == total && !stopped;

@@ -105,6 +105,22 @@ TEST(Initialise, MotionOfTheCanonicalMomentIsUndone) {
   EXPECT_LT(mean, 1e-3);
 }
 
+TEST(Initialise, FloatersGoAndTheRestStays) {
+  const auto views = views_of_ball(0.12f, 12);
+  InitialiseOptions options;
+  options.surface_count = 500;
+  options.volume_count = 200;
+  GaussianAvatar avatar = initialise_avatar(simple_head(), MotionFrame{}, views, options);
+  const int all = avatar.gaussians.count();
+  EXPECT_EQ(prune_floaters(avatar, MotionFrame{}, views), 0);
+  for (int k = 0; k < 3; ++k) avatar.gaussians.means[10 * 3 + k] = k == 0 ? 0.17f : 0.0f;  // beside the ball
+  for (int k = 0; k < 3; ++k) avatar.gaussians.means[20 * 3 + k] = k == 1 ? 0.6f : 0.0f;   // above every picture
+  const float next = avatar.gaussians.means[21 * 3];
+  EXPECT_EQ(prune_floaters(avatar, MotionFrame{}, views), 2);
+  EXPECT_EQ(avatar.gaussians.count(), all - 2);
+  EXPECT_EQ(avatar.gaussians.means[19 * 3], next);
+}
+
 TEST(Initialise, WithoutViewsIsRefused) {
   EXPECT_THROW(initialise_avatar(simple_head(), MotionFrame{}, {}, InitialiseOptions{}), Error);
 }

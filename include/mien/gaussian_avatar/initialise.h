@@ -29,4 +29,12 @@ struct InitialiseOptions {
 GaussianAvatar initialise_avatar(const HeadModel& head, const MotionFrame& frame,
                                  const std::vector<CanonicalView>& views, const InitialiseOptions& options);
 
+// Drops Gaussians that the pictures do not bear out: in the canonical moment they stand outside the matte in two or
+// more views, or fewer than `least_views` views see them at all. Returns how many went.
+int prune_floaters(GaussianAvatar& avatar, const MotionFrame& frame, const std::vector<CanonicalView>& views,
+                   int least_views = 4);
+
+// Keeps the Gaussians whose entry in `keep` [N] is true, in order.
+void keep_gaussians(GaussianAvatar& avatar, const std::vector<bool>& keep);
+
 }  // namespace mien
