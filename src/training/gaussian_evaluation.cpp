@@ -9,6 +9,8 @@
 namespace mien {
 namespace {
 
+constexpr std::size_t kSheetColumns = 8;
+
 Image8 as_image(const std::vector<float>& rgb, int width, int height) {
   ImageF image(width, height, 3);
   image.pixels = rgb;
@@ -23,11 +25,17 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
   GaussianRenderer renderer(avatar);
   GaussianEvaluation result;
   std::vector<Image8> truth, drawn;
+  std::vector<SampleKey> wanted_keys;
   for (const SampleKey& key : reader.keys()) {
     const std::string& camera = capture.sequences[key.sequence].views[key.view].camera;
     const bool wanted = options.cameras.empty() ||
                         std::find(options.cameras.begin(), options.cameras.end(), camera) != options.cameras.end();
-    if (!wanted || key.frame % options.every != 0) continue;
+    if (wanted && key.frame % options.every == 0) wanted_keys.push_back(key);
+  }
+  // An odd stride through the list, so that the sheet shows sequences, views and frames alike.
+  const std::size_t stride = std::max<std::size_t>(1, wanted_keys.size() / kSheetColumns) | 1;
+  for (std::size_t n = 0; n < wanted_keys.size(); ++n) {
+    const SampleKey& key = wanted_keys[n];
     const TrainingSample sample = reader.read(key);
     std::vector<float> rgb(sample.rgb.size()), alpha(sample.matte.size());
     renderer.render(*sample.motion, sample.camera, SplatOptions{}, rgb.data(), alpha.data());
@@ -38,7 +46,7 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
     result.psnr += psnr(a, b, &mask);
     result.ssim += ssim(a, b, &mask);
     ++result.pictures;
-    if (!options.sheet.empty() && truth.size() < 6 && result.pictures % 7 == 1) {
+    if (!options.sheet.empty() && truth.size() < kSheetColumns && n % stride == stride / 2) {
       truth.push_back(a);
       drawn.push_back(b);
     }
