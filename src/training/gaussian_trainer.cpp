@@ -149,6 +149,7 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
   save(step);
   if (step == total && !stopped) {
     prune_floaters(avatar, reader.motion(canonical.front()), canonical_views(reader, canonical));
+    prune_unseen(avatar, capture);
   }
   if (report != nullptr) {
     report->steps = step;

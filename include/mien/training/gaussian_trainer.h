@@ -41,6 +41,11 @@ struct GaussianTrainReport {
 GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrainOptions& options,
                                      GaussianTrainReport* report);
 
+// Drops Gaussians that no training picture shows (all in all less than five pixels in about a hundred pictures): what
+// was never seen was never learnt, and would appear as specks in new views. Returns how many went. Called at the end of
+// training.
+int prune_unseen(GaussianAvatar& avatar, const Capture& capture);
+
 struct GaussianEvaluation {
   double psnr = 0;  // dB, mean over pictures, inside the matte
   double ssim = 0;  // mean over pictures, inside the matte
