@@ -1,4 +1,5 @@
-// Developers' program: makes the data that the speech networks are trained from. See scripts/make_speech_pack.
+// Developers' program: makes the data that the speech networks are trained from. See
+// scripts/train_speech_models.
 #include <CLI/CLI.hpp>
 #include <fstream>
 #include <iostream>

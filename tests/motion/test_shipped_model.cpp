@@ -52,7 +52,7 @@ class ShippedModel : public ::testing::Test {
     }
     return motion;
   }
-  // A floor under what the model reached when it was shipped (see the README's table for the figures themselves).
+  // A floor under what the model reached when it was shipped (docs/measurements.md has the figures themselves).
   void expect_at_least(const LipReport& report, double closures, double labiodentals, double open_vowels) {
     std::cout << fmt::format("  P B M {}/{}, F V {}/{}, open vowels {}/{}, silences {}/{}\n", report.closures.passed,
                              report.closures.total, report.labiodentals.passed, report.labiodentals.total,
