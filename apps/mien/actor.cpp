@@ -83,8 +83,10 @@ void add_actor_command(CLI::App& app) {
       app.add_subcommand("actor", "Films a synthetic performer: a capture with everything known exactly");
   auto a = std::make_shared<ActorArguments>();
   ActorCaptureOptions& o = a->options;
-  command->add_option("--rig", o.rig, "emotalk (11 cameras over 180 degrees) or mono (one moving camera)")
-      ->check(CLI::IsMember({"emotalk", "mono"}))
+  command
+      ->add_option("--rig", o.rig,
+                   "emotalk (11 cameras over 180 degrees), dome (8 more above and below) or mono (one moving camera)")
+      ->check(CLI::IsMember({"emotalk", "dome", "mono"}))
       ->capture_default_str();
   command
       ->add_option("--person", a->person,

@@ -184,6 +184,20 @@ TEST(Rig, ElevenCamerasEvenlyOverHalfACircle) {
   }
 }
 
+TEST(Rig, TheDomeAddsLooksFromAboveAndBelow) {
+  const std::vector<RigCamera> rig = dome_rig(), ring = emotalk_rig();
+  ASSERT_EQ(rig.size(), 19u);
+  for (std::size_t i = 0; i < ring.size(); ++i)
+    EXPECT_EQ(rig[i].camera.world_to_camera, ring[i].camera.world_to_camera);
+  for (std::size_t i = ring.size(); i < rig.size(); ++i) {
+    const double wanted = rig[i].id[0] == 'U' ? 24 : -18;
+    const Vec3 to = rig[i].camera.centre() - Vec3(0, -0.035f, 0.015f);
+    EXPECT_NEAR(std::asin(to.y() / to.norm()) * 57.29578, wanted, 1e-3) << rig[i].id;
+    EXPECT_NEAR(to.norm(), 1.7f, 1e-4f);
+    EXPECT_EQ(to.x() > 0.1f, rig[i].id[1] == 'L') << rig[i].id;
+  }
+}
+
 TEST(Rig, MovingCameraIsRigidAndSmooth) {
   const std::vector<Camera> path = moving_camera(300, 30, 4);
   float travelled = 0;

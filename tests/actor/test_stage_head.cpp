@@ -137,6 +137,16 @@ TEST(StageHead, CapturePassesTheCheckAndResumes) {
   options.seed = 2;
   EXPECT_THROW(make_actor_capture(head->model, head->assets, options, folder), Error) << "made with other options";
   options.seed = 1;
+  options.seconds = 0.5;
+  try {
+    make_actor_capture(head->model, head->assets, options, folder);
+    ADD_FAILURE() << "half a second was accepted";
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    EXPECT_NE(text.find("0.5 s"), std::string::npos) << text;
+    EXPECT_EQ(text.find("JPEG"), std::string::npos) << "only the limit that was broken: " << text;
+  }
+  options.seconds = 2;
   options.rig = "circus";
   EXPECT_THROW(make_actor_capture(head->model, head->assets, options, folder), Error);
   fs::remove_all(folder);

@@ -16,7 +16,8 @@ namespace mien {
 
 struct ActorCaptureOptions {
   Performer performer;
-  std::string rig = "emotalk";  // "emotalk": 11 cameras over 180 degrees; "mono": one slowly moving camera
+  // "emotalk": 11 cameras over 180 degrees; "dome": 8 more above and below; "mono": one slowly moving camera
+  std::string rig = "emotalk";
   double seconds = 10;          // of each sequence, [1, 3600]; with `text`, 0 = as long as the text takes
   double fps = 30;
   int sequences = 1;  // [1, 10000]; each with other sentences. The last fifth (from 3 on) is the test split

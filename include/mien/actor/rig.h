@@ -23,6 +23,10 @@ struct RigOptions {
 // on the person's left (+x).
 std::vector<RigCamera> emotalk_rig(const RigOptions& options = {});
 
+// The same, and eight more for looks from above and below: 24 degrees up at UL72, UL36, UF, UR36, UR72, and 18 degrees
+// down at DL45, DF, DR45.
+std::vector<RigCamera> dome_rig(const RigOptions& options = {});
+
 // Held-out views between those of the rig and above and below them, for novel-view measurements: T0 .. T5.
 std::vector<RigCamera> extra_views(const RigOptions& options = {});
 

@@ -22,6 +22,7 @@ struct StageOptions {
   std::array<float, 3> background = {0, 0, 0};  // sRGB [0,1] behind the person
   float light_scale = 1;                        // multiplies every light
   bool hair = true, wrinkles = true;            // off for measurements
+  bool light_every_sample = false;              // true: slower; the measure of what sharing light in a pixel costs
 };
 
 struct StagePicture {

@@ -189,8 +189,9 @@ class Maker {
       c.background = options_.stage.background;
       capture_.cameras.push_back(c);
     };
-    if (options_.rig == "emotalk") {
-      for (const RigCamera& c : emotalk_rig(options_.rig_options)) {
+    if (options_.rig == "emotalk" || options_.rig == "dome") {
+      const auto rig = options_.rig == "dome" ? dome_rig(options_.rig_options) : emotalk_rig(options_.rig_options);
+      for (const RigCamera& c : rig) {
         add(c.id, c.camera, false);
         filming_.push_back({c.id, {c.camera}});
       }
@@ -199,7 +200,7 @@ class Maker {
       filming_.push_back({"mono", {}});
     } else {
       throw Error(ErrorCode::kBadArgument, fmt::format("there is no rig \"{}\"", options_.rig),
-                  "choose emotalk or mono");
+                  "choose emotalk, dome or mono");
     }
     if (!options_.extra_views) return;
     for (const RigCamera& c : extra_views(options_.rig_options)) {
@@ -347,12 +348,19 @@ class Maker {
 void make_actor_capture(const HeadModel& model, const HeadAssets& assets, const ActorCaptureOptions& o,
                         const fs::path& folder, const ProgressCallback& progress) {
   const bool as_long_as_text = !o.text.empty() && o.seconds == 0;
-  if ((!as_long_as_text && !(o.seconds >= 1 && o.seconds <= 3600)) || !(o.fps >= 1 && o.fps <= 240) ||
-      o.sequences < 1 || o.sequences > 10000 || o.emotions.empty() || o.jpeg_quality < 1 || o.jpeg_quality > 100) {
-    throw Error(ErrorCode::kBadArgument,
-                fmt::format("actor: {} s at {} frames/s, {} sequences, {} emotions, JPEG quality {}", o.seconds, o.fps,
-                            o.sequences, o.emotions.size(), o.jpeg_quality),
-                "seconds 1..3600, frames/s 1..240, sequences 1..10000, at least one emotion, quality 1..100");
+  const auto refuse = [](const std::string& what, const char* mend) {
+    throw Error(ErrorCode::kBadArgument, "actor: " + what, mend);
+  };
+  if (!as_long_as_text && !(o.seconds >= 1 && o.seconds <= 3600)) {
+    refuse(fmt::format("sequences of {} s", o.seconds), "use 1 to 3600 seconds");
+  }
+  if (!(o.fps >= 1 && o.fps <= 240)) refuse(fmt::format("{} frames/s", o.fps), "use 1 to 240 frames/s");
+  if (o.sequences < 1 || o.sequences > 10000) {
+    refuse(fmt::format("{} sequences", o.sequences), "use 1 to 10000 sequences");
+  }
+  if (o.emotions.empty()) refuse("no emotion", "give at least one");
+  if (o.jpeg_quality < 1 || o.jpeg_quality > 100) {
+    refuse(fmt::format("JPEG quality {}", o.jpeg_quality), "use 1 to 100");
   }
   Maker(model, assets, o, folder, progress).run();
 }

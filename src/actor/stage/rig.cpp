@@ -34,6 +34,17 @@ std::vector<RigCamera> emotalk_rig(const RigOptions& options) {
   return rig;
 }
 
+std::vector<RigCamera> dome_rig(const RigOptions& options) {
+  constexpr std::array<std::array<float, 2>, 8> kAngles = {
+      {{72, 24}, {36, 24}, {0, 24}, {-36, 24}, {-72, 24}, {45, -18}, {0, -18}, {-45, -18}}};
+  std::vector<RigCamera> rig = emotalk_rig(options);
+  for (const auto& [azimuth, elevation] : kAngles) {
+    const std::string side = azimuth == 0 ? "F" : fmt::format("{}{:02}", azimuth > 0 ? "L" : "R", std::abs(azimuth));
+    rig.push_back({(elevation > 0 ? "U" : "D") + side, at_angles(azimuth * kDegree, elevation * kDegree, options)});
+  }
+  return rig;
+}
+
 std::vector<RigCamera> extra_views(const RigOptions& options) {
   constexpr std::array<std::array<float, 2>, 6> kAngles = {{{-63, 4}, {-27, -6}, {-9, 8}, {9, -4}, {45, 6}, {81, 0}}};
   std::vector<RigCamera> rig;

@@ -5,6 +5,7 @@
 
 #include "mien/base/error.h"
 #include "mien/base/parallel.h"
+#include "mien/head/measures.h"
 
 namespace mien::stage {
 namespace {
@@ -35,6 +36,15 @@ bool is_card(Material material) {
          material == Material::kLens;
 }
 
+// How often the faces of a style are split: clothes twice where that stays light, hair once.
+int refinement_levels(StyleKind kind, std::size_t faces) {
+  constexpr std::size_t kMostFaces = 36000;
+  const int wanted = kind == StyleKind::kClothes ? 2 : kind == StyleKind::kHair ? 1 : 0;
+  int levels = 0;
+  while (levels < wanted && (faces *= 4) <= kMostFaces) ++levels;
+  return levels;
+}
+
 Texture decode_or_plain(const HeadTexture& source, const Rgb& plain) {
   if (!source.colour.empty()) return decode_texture(source);
   Texture texture;
@@ -63,11 +73,12 @@ Scene::Scene(const HeadModel& head, const HeadAssets& assets, const Performer& p
   const auto wear = [&](StyleKind kind, const std::string& name, Material material, const Colour& colour,
                         float contrast) {
     if (name.empty()) return;
-    const HeadStyle& style = assets.style(kind, name);
+    HeadStyle style = assets.style(kind, name);
+    if (kind == StyleKind::kHair) sweep_hair(head, style);
     Texture texture = decode_or_plain(style.texture, linear_colour(colour));
     recolour(texture, linear_colour(colour), contrast);
     textures.push_back(std::move(texture));
-    add_style(style, material, static_cast<int>(textures.size()) - 1);
+    add_style(style, material, static_cast<int>(textures.size()) - 1, refinement_levels(kind, style.faces.size()));
     for (const int f : style.hidden_faces) hidden[f] = 1;
   };
   wear(StyleKind::kClothes, performer.clothes, Material::kCloth, performer.clothes_colour, 0.5f);
@@ -78,8 +89,38 @@ Scene::Scene(const HeadModel& head, const HeadAssets& assets, const Performer& p
     wear(StyleKind::kBrows, performer.brows, Material::kBrow, performer.brow_colour, 0.5f);
   }
   if (performer.glasses) add_glasses(performer);
+  tuck_in(hidden);
   add_head(assets, performer, hidden);
   bake_occlusion();
+}
+
+// Clothes hide the skin under them, but a collar that stands off would show where the skin ends. The first rings of
+// hidden skin are drawn after all, sunk ever deeper so that they do not come through the cloth.
+void Scene::tuck_in(std::vector<char>& hidden) {
+  constexpr int kRings = 3;
+  constexpr float kSink = 0.0025f;  // metres a ring
+  const auto& faces = head_.mesh.faces;
+  std::vector<char> reached(head_.mesh.positions.size(), 0);
+  for (std::size_t f = 0; f < faces.size(); ++f) {
+    if (hidden[f] == 0 && head_.face_part[f] == HeadPart::kSkin) {
+      for (int k = 0; k < 3; ++k) reached[faces[f][k]] = 1;
+    }
+  }
+  const std::vector<Vec3> normals = vertex_normals(head_.mesh.positions, faces);
+  for (int ring = 1; ring <= kRings; ++ring) {
+    std::vector<char> next = reached;
+    for (std::size_t f = 0; f < faces.size(); ++f) {
+      const Index3& v = faces[f];
+      if (hidden[f] == 0 || reached[v[0]] + reached[v[1]] + reached[v[2]] == 0) continue;
+      hidden[f] = 0;
+      for (int k = 0; k < 3; ++k) {
+        if (next[v[k]] != 0) continue;
+        next[v[k]] = 1;
+        tucked_.emplace_back(v[k], -kSink * static_cast<float>(ring) * normals[v[k]]);
+      }
+    }
+    reached = next;
+  }
 }
 
 void Scene::add_head(const HeadAssets& assets, const Performer& performer, const std::vector<char>& hidden) {
@@ -128,27 +169,43 @@ void Scene::add_head(const HeadAssets& assets, const Performer& performer, const
   }
 }
 
-void Scene::add_style(const HeadStyle& style, Material material, int texture) {
+void Scene::add_style(const HeadStyle& style, Material material, int texture, int levels) {
   const int first = static_cast<int>(positions_.size());
-  worn_.push_back(style);
-  worn_first_.push_back(first);
-  positions_.resize(positions_.size() + style.binding.size());
-  for (std::size_t f = 0; f < style.faces.size(); ++f) {
+  Worn worn{style, first, {}};
+  std::vector<Index3> faces = style.faces;
+  std::vector<std::array<Vec2, 3>> uv(faces.size(), {Vec2::Zero(), Vec2::Zero(), Vec2::Zero()});
+  for (std::size_t f = 0; f < style.face_uv.size(); ++f) {
+    for (int k = 0; k < 3; ++k) uv[f][k] = style.uv[style.face_uv[f][k]];
+  }
+  int count = static_cast<int>(style.binding.size());
+  for (int level = 0; level < levels; ++level) {
+    worn.levels.emplace_back(faces, count);
+    faces = worn.levels.back().faces();
+    count = worn.levels.back().vertex_count();
+    std::vector<std::array<Vec2, 3>> finer;
+    for (const auto& corners : uv) {
+      for (const auto& split : split_corners(corners)) finer.push_back(split);
+    }
+    uv = std::move(finer);
+  }
+  positions_.resize(positions_.size() + static_cast<std::size_t>(count));
+  for (std::size_t f = 0; f < faces.size(); ++f) {
     SceneFace info;
     info.material = material;
     info.texture = texture;
-    for (int k = 0; k < 3; ++k) info.uv[k] = style.face_uv.empty() ? Vec2(Vec2::Zero()) : style.uv[style.face_uv[f][k]];
-    (is_card(material) ? card : solid).push_back(style.faces[f] + Index3::Constant(first));
+    info.uv = uv[f];
+    (is_card(material) ? card : solid).push_back(faces[f] + Index3::Constant(first));
     (is_card(material) ? card_info : solid_info).push_back(info);
   }
+  worn_.push_back(std::move(worn));
 }
 
 void Scene::add_glasses(const Performer& performer) {
   const GlassesMesh glasses = make_glasses(head_);
   HeadTexture none;
   textures.push_back(decode_or_plain(none, linear_colour(performer.glasses_colour)));
-  add_style(glasses.frame, Material::kFrame, static_cast<int>(textures.size()) - 1);
-  add_style(glasses.lenses, Material::kLens, -1);
+  add_style(glasses.frame, Material::kFrame, static_cast<int>(textures.size()) - 1, 0);
+  add_style(glasses.lenses, Material::kLens, -1, 0);
 }
 
 float Scene::card_alpha(int face, float b0, float b1) const {
@@ -165,11 +222,13 @@ void Scene::pose(const MotionFrame& frame) {
   const Vec3* offsets = frame.offsets.empty() ? nullptr : frame.offsets.data();
   head_.deform(frame.expression.data(), static_cast<int>(frame.expression.size()), offsets, head_space_);
   std::vector<Vec3> posed = head_space_;
+  for (const auto& [vertex, sink] : tucked_) posed[vertex] += sink;
   head_.pose(frame.pose, posed);
   std::copy(posed.begin(), posed.end(), positions_.begin());
-  for (std::size_t s = 0; s < worn_.size(); ++s) {
-    evaluate_style(head_, worn_[s], head_space_, frame.pose, style_vertices_);
-    std::copy(style_vertices_.begin(), style_vertices_.end(), positions_.begin() + worn_first_[s]);
+  for (const Worn& worn : worn_) {
+    evaluate_style(head_, worn.style, head_space_, frame.pose, style_vertices_);
+    for (const Refinement& level : worn.levels) level.apply(style_vertices_);
+    std::copy(style_vertices_.begin(), style_vertices_.end(), positions_.begin() + worn.first);
   }
   last_pose_ = frame.pose;
 
@@ -201,12 +260,18 @@ void Scene::pose(const MotionFrame& frame) {
     return e >= 0 && e < static_cast<int>(frame.expression.size()) ? frame.expression[e] : 0.0f;
   };
   const float jaw = std::clamp(weight(jaw_open_) - weight(mouth_close_), 0.0f, 1.0f);
+  // The mouth is lit through the gap of the lips, however they parted: a smile needs no jaw.
+  const float mouth =
+      widest_mouth_ > 0 ? std::sqrt(std::clamp(mouth_opening_mm(head_, head_space_) / widest_mouth_, 0.0f, 1.0f)) : jaw;
   const Quat turn = frame.pose.root * frame.pose.neck * frame.pose.head;  // good enough for a soft direction
   occlusion_.resize(occlusion_closed_.size());
+  hair_open_.resize(occlusion_.size());
   for (std::size_t i = 0; i < occlusion_.size(); ++i) {
     const Occlusion &a = occlusion_closed_[i], &b = occlusion_open_[i];
-    const Vec3 bent = turn * mix(a.bent, b.bent, jaw);
-    occlusion_[i] = {bent.squaredNorm() > 1e-12f ? Vec3(bent.normalized()) : normals_[i], mix(a.open, b.open, jaw)};
+    const float k = i < in_mouth_.size() && in_mouth_[i] != 0 ? mouth : jaw;
+    const Vec3 bent = turn * mix(a.bent, b.bent, k);
+    occlusion_[i] = {bent.squaredNorm() > 1e-12f ? Vec3(bent.normalized()) : normals_[i], mix(a.open, b.open, k)};
+    hair_open_[i] = std::pow(occlusion_[i].open, 0.8f);
   }
 }
 
@@ -263,6 +328,15 @@ std::vector<Occlusion> Scene::measure_occlusion() const {
 }
 
 void Scene::bake_occlusion() {
+  in_mouth_.assign(head_.mesh.positions.size(), 0);
+  for (std::size_t f = 0; f < head_.mesh.faces.size(); ++f) {
+    const HeadPart part = head_.face_part[f];
+    if (part != HeadPart::kTeethUpper && part != HeadPart::kTeethLower && part != HeadPart::kGums &&
+        part != HeadPart::kTongue) {
+      continue;
+    }
+    for (int k = 0; k < 3; ++k) in_mouth_[head_.mesh.faces[f][k]] = 1;
+  }
   MotionFrame rest;
   pose(rest);
   occlusion_closed_ = measure_occlusion();
@@ -272,6 +346,7 @@ void Scene::bake_occlusion() {
     rest.expression[jaw_open_] = 1;
     pose(rest);
     occlusion_open_ = measure_occlusion();
+    if (!head_.contours.lips.empty()) widest_mouth_ = mouth_opening_mm(head_, head_space_);
   }
 }
 

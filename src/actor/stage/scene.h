@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "actor/stage/refine.h"
 #include "actor/stage/shadow.h"
 #include "actor/stage/texture.h"
 #include "mien/actor/wardrobe.h"
@@ -41,6 +42,8 @@ class Scene {
   const std::vector<Vec3>& normals() const { return normals_; }    // unit
   const std::vector<Vec3>& tangents() const { return tangents_; }  // unit, along the strands; cards only
   const std::vector<Occlusion>& occlusion() const { return occlusion_; }
+  // Openness of hair, which scatters light on: of each vertex.
+  const std::vector<float>& hair_open() const { return hair_open_; }
 
   std::vector<Index3> solid, card;               // faces that hide what is behind them; see-through ones
   std::vector<SceneFace> solid_info, card_info;  // one a face
@@ -53,20 +56,33 @@ class Scene {
   Vec3 head_point(const Vec3& at_rest) const;
 
  private:
+  void tuck_in(std::vector<char>& hidden);
   void add_head(const HeadAssets& assets, const Performer& performer, const std::vector<char>& hidden);
-  void add_style(const HeadStyle& style, Material material, int texture);
+  // `levels` of refinement.
+  void add_style(const HeadStyle& style, Material material, int texture, int levels);
   void add_glasses(const Performer& performer);
   void bake_occlusion();
   std::vector<Occlusion> measure_occlusion() const;
 
   const HeadModel& head_;
-  std::vector<HeadStyle> worn_;
-  std::vector<int> worn_first_;  // first vertex of each style
+  struct Worn {
+    HeadStyle style;
+    int first;  // vertex
+    std::vector<Refinement> levels;
+  };
+  std::vector<Worn> worn_;
+  std::vector<std::pair<int, Vec3>> tucked_;  // head vertices under the rim of clothes, and how far they are sunk
   std::vector<Vec3> positions_, normals_, tangents_, head_space_, style_vertices_;
   std::vector<Occlusion> occlusion_, occlusion_closed_, occlusion_open_;
+  std::vector<float> hair_open_;
+  std::vector<char> in_mouth_;  // of head vertices: teeth, gums, tongue
+  float widest_mouth_ = 0;      // gap of the lips with the jaw wide open, mm; 0 = cannot be measured
   HeadPose last_pose_;
   int jaw_open_ = -1, mouth_close_ = -1;
 };
+
+// Combs hair that hangs over an eye to the sides of the face; other styles stay as they are. `head` at rest.
+void sweep_hair(const HeadModel& head, HeadStyle& style);
 
 // Colours a texture anew: its own light and dark stay, around the target colour (linear).
 void recolour(Texture& texture, const Rgb& target, float contrast);

@@ -45,15 +45,20 @@ struct HairAnswer {
 inline HairAnswer hair_answer(const Vec3& tangent, const Vec3& normal, const Vec3& to_light, const Vec3& to_eye,
                               float shift) {
   const Vec3 half = (to_light + to_eye).normalized();
-  const auto along = [&](float s, float power) {
-    const Vec3 t = (tangent + normal * s).normalized();
-    const float c = t.dot(half);
-    return std::pow(std::max(0.0f, 1 - c * c), 0.5f * power) * smoothstep(-1, 0, c);
+  // The squared sine between the strand, bent by `s`, and the half vector; and how far it lies on the lit side.
+  const auto along = [&](float s, float& side) {
+    const Vec3 t = tangent + normal * s;
+    const float c = t.dot(half) / t.norm();
+    side = smoothstep(-1, 0, c);
+    return std::max(0.0f, 1 - c * c);
   };
+  float white_side = 0, coloured_side = 0;
+  const float w = along(shift - 0.10f, white_side), k = along(shift + 0.12f, coloured_side);
+  const float w4 = w * w * w * w, w12 = w4 * w4 * w4, w60 = w12 * w12 * w12 * w12 * w12;  // sine to the 120th
+  const float k2 = k * k, k4 = k2 * k2, k14 = k2 * k4 * k4 * k4;                          // sine to the 28th
   const float c = tangent.dot(to_light);
   const float facing = std::clamp(0.35f + 0.65f * normal.dot(to_light), 0.0f, 1.0f);
-  return {std::sqrt(std::max(0.0f, 1 - c * c)) * facing, along(shift - 0.10f, 120) * facing,
-          along(shift + 0.12f, 28) * facing};
+  return {std::sqrt(std::max(0.0f, 1 - c * c)) * facing, w60 * white_side * facing, k14 * coloured_side * facing};
 }
 
 }  // namespace mien::stage

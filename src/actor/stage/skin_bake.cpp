@@ -247,12 +247,12 @@ class SkinPainter {
     out.albedo = mix<Rgb>(out.albedo, colour, lip * performer_.lip_strength);
     out.albedo *= mix<Rgb>(Rgb(1, 1, 1), Rgb(0.97f, 0.84f, 0.84f), lip);
     // Creases run across the lips.
-    const float angle = p.x() * 900 + 3 * value_noise(p * 300, seed_ + 51);
+    const float angle = p.x() * 2300 + 5 * value_noise(p * 260, seed_ + 51);
     const float crease =
-        std::pow(0.5f + 0.5f * std::sin(angle), 6.0f) * value_noise(Vec3(p.x() * 500, p.y() * 120, 0), seed_ + 52);
-    out.height -= 0.00009f * lip * crease;
-    out.albedo *= 1 - 0.18f * lip * crease;
-    out.cavity = std::max(out.cavity, 0.3f * lip * crease);
+        std::pow(0.5f + 0.5f * std::sin(angle), 4.0f) * value_noise(Vec3(p.x() * 700, p.y() * 160, 0), seed_ + 52);
+    out.height -= 0.00004f * lip * crease;
+    out.albedo *= 1 - 0.13f * lip * crease;
+    out.cavity = std::max(out.cavity, 0.12f * lip * crease);
     out.gloss = mix(out.gloss, 1.7f - 0.4f * value_noise(p * 800, seed_ + 53), lip);
   }
 

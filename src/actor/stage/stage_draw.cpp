@@ -27,6 +27,38 @@ std::uint8_t encode(float linear) {
 
 }  // namespace
 
+// Lights the samples of a pixel: those that lie on one smooth surface together, by their mean; others one by one.
+void Stage::Impl::shade_pixel(const RasterBuffer& seen, int x, int y, const Vec3& eye, Map<Texel4>& samples) const {
+  constexpr int kMost = 16;        // samples a pixel, at the highest supersample
+  constexpr float kNear = 0.004f;  // metres of depth within which samples of a material count as one surface
+  const int ss = options.supersample, count = ss * ss;
+  std::array<std::size_t, kMost> at;
+  for (int k = 0; k < count; ++k) at[k] = seen.index(x * ss + k % ss, y * ss + k / ss);
+  std::array<bool, kMost> done{};
+  for (int k = 0; k < count; ++k) {
+    const int face = seen.face[at[k]];
+    if (done[k] || face < 0) continue;
+    ShadePoint point = surface_point(face, seen.weights(at[k]), eye);
+    std::array<int, kMost> group = {k};
+    int size = 1;
+    for (int j = k + 1; j < count && !options.light_every_sample && shares_light(face); ++j) {
+      const int other = seen.face[at[j]];
+      if (done[j] || other < 0 || scene.solid_info[other].material != scene.solid_info[face].material ||
+          std::abs(seen.depth[at[j]] - seen.depth[at[k]]) > kNear) {
+        continue;
+      }
+      point.add(surface_point(other, seen.weights(at[j]), eye));
+      group[size++] = j;
+    }
+    point.divide(size);
+    const Texel4 colour = with_alpha(shade(point, eye), 1);
+    for (int j = 0; j < size; ++j) {
+      done[group[j]] = true;
+      samples.texels[at[group[j]]] = colour;
+    }
+  }
+}
+
 StagePicture Stage::Impl::draw(const Camera& camera) const {
   const int ss = options.supersample;
   const RasterOptions raster{.supersample = ss};
@@ -34,11 +66,8 @@ StagePicture Stage::Impl::draw(const Camera& camera) const {
   RasterBuffer seen;
   rasterise(scene.positions(), scene.solid, camera, raster, seen);
   Map<Texel4> samples(seen.width, seen.height, Texel4::Zero());  // premultiplied linear colour and alpha
-  parallel_for(seen.height, 4, [&](std::int64_t y) {
-    for (int x = 0; x < seen.width; ++x) {
-      const std::size_t i = seen.index(x, static_cast<int>(y));
-      if (seen.face[i] >= 0) samples.texels[i] = with_alpha(shade(seen.face[i], seen.weights(i), eye), 1);
-    }
+  parallel_for(camera.height, 2, [&](std::int64_t y) {
+    for (int x = 0; x < camera.width; ++x) shade_pixel(seen, x, static_cast<int>(y), eye, samples);
   });
   if (!scene.card.empty()) {
     constexpr int kLayers = 12;

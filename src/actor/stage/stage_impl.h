@@ -24,6 +24,17 @@ struct EyeState {
   Vec3 centre, axis;  // axis: unit, out of the pupil
 };
 
+// A point of a solid surface, ready to be lit; or the mean of several.
+struct ShadePoint {
+  int face = -1;  // index into Scene::solid
+  Vec3 p = Vec3::Zero(), n = Vec3::Zero(), bent = Vec3::Zero();
+  stage::Texel4 albedo = stage::Texel4::Zero(), detail = stage::Texel4::Zero();  // as in SkinMaps
+  stage::LightTexel light = stage::LightTexel::Zero();                           // skin only
+  float open = 0;
+  void add(const ShadePoint& other);  // sums; the face stays
+  void divide(int count);
+};
+
 struct Stage::Impl {
   Impl(const HeadModel& model, const HeadAssets& assets, const Performer& performer, const StageOptions& options);
 
@@ -33,14 +44,15 @@ struct Stage::Impl {
   void find_eyes(const MotionFrame& frame);
 
   StagePicture draw(const Camera& camera) const;
-  // Colour of a sample of a solid face, linear.
-  stage::Rgb shade(int face, const Vec3& weights, const Vec3& eye) const;
-  stage::Rgb shade_skin(const stage::SceneFace& info, const Index3& v, const Vec3& w, const Vec3& p, const Vec3& n,
-                        const Vec3& to_eye) const;
-  stage::Rgb shade_eye(const stage::SceneFace& info, const Index3& v, const Vec3& w, const Vec3& p, const Vec3& n,
-                       const Vec3& to_eye) const;
-  stage::Rgb shade_plain(const stage::SceneFace& info, const Index3& v, const Vec3& w, const Vec3& p, const Vec3& n,
-                         const Vec3& to_eye) const;
+  // True for large, smooth surfaces, whose light is worked out once for all samples of a pixel.
+  bool shares_light(int face) const;
+  ShadePoint surface_point(int face, const Vec3& weights, const Vec3& eye) const;
+  // Colour of a point, linear.
+  stage::Rgb shade(const ShadePoint& point, const Vec3& eye) const;
+  stage::Rgb shade_skin(const stage::SceneFace& info, const ShadePoint& point, const Vec3& to_eye) const;
+  stage::Rgb shade_eye(const stage::SceneFace& info, const ShadePoint& point, const Vec3& to_eye) const;
+  stage::Rgb shade_plain(const stage::SceneFace& info, const ShadePoint& point, const Vec3& to_eye) const;
+  void shade_pixel(const RasterBuffer& seen, int x, int y, const Vec3& eye, stage::Map<stage::Texel4>& samples) const;
   stage::Rgb textures_sample(const stage::SceneFace& info, const Vec3& w) const;
   stage::Rgb shade_card(int face, const Vec3& weights, const Vec3& eye) const;
 

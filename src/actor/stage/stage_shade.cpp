@@ -35,30 +35,88 @@ float pseudo_angle(const Vec3& p) {
 
 }  // namespace
 
-Rgb Stage::Impl::shade(int face, const Vec3& weights, const Vec3& eye) const {
+bool Stage::Impl::shares_light(int face) const {
+  const Material m = scene.solid_info[face].material;
+  return m == Material::kSkin || m == Material::kCloth;
+}
+
+ShadePoint Stage::Impl::surface_point(int face, const Vec3& w, const Vec3& eye) const {
   const Index3& v = scene.solid[face];
   const SceneFace& info = scene.solid_info[face];
-  const Vec3 p = blend(scene.positions(), v, weights);
-  const Vec3 to_eye = (eye - p).normalized();
-  Vec3 n = blend(scene.normals(), v, weights).normalized();
-  if (info.material == Material::kCloth && n.dot(to_eye) < 0) n = -n;  // the inside of a collar
+  ShadePoint point;
+  point.face = face;
+  point.p = blend(scene.positions(), v, w);
+  point.n = blend(scene.normals(), v, w).normalized();
+  switch (info.material) {
+    case Material::kSkin: {
+      const auto& corner = atlas.corner[info.head_face];
+      const Vec2 at = w[0] * corner[0] + w[1] * corner[1] + w[2] * corner[2];
+      point.light = skin_light.at(at);
+      point.albedo = skin.albedo.sample(at.x(), at.y());
+      point.detail = skin.detail.sample(at.x(), at.y());
+      break;
+    }
+    case Material::kEye:
+      point.albedo.head<3>() = textures_sample(info, w);
+      for (int k = 0; k < 3; ++k) point.open += w[k] * scene.occlusion()[v[k]].open;
+      break;
+    default:
+      if (info.material == Material::kCloth && point.n.dot(eye - point.p) < 0)
+        point.n = -point.n;  // inside of a collar
+      point.albedo.head<3>() = textures_sample(info, w);
+      if (info.material == Material::kCloth) {
+        // Yarn: a fine two-way weave in texture space.
+        const Vec2 uv = info.at(w[0], w[1]) * 420.0f;
+        const float weave = 0.5f + 0.5f * std::sin(6.2831853f * uv.x()) * std::sin(6.2831853f * uv.y());
+        point.albedo.head<3>() *= 0.90f + 0.14f * weave;
+      }
+      for (int k = 0; k < 3; ++k) {
+        point.open += w[k] * scene.occlusion()[v[k]].open;
+        point.bent += w[k] * scene.occlusion()[v[k]].bent;
+      }
+      break;
+  }
+  return point;
+}
+
+void ShadePoint::add(const ShadePoint& other) {
+  p += other.p;
+  n += other.n;
+  bent += other.bent;
+  albedo += other.albedo;
+  detail += other.detail;
+  light += other.light;
+  open += other.open;
+}
+
+void ShadePoint::divide(int count) {
+  const float scale = 1 / static_cast<float>(count);
+  p *= scale;
+  n.normalize();
+  bent *= scale;
+  albedo *= scale;
+  detail *= scale;
+  light *= scale;
+  open *= scale;
+}
+
+Rgb Stage::Impl::shade(const ShadePoint& point, const Vec3& eye) const {
+  const SceneFace& info = scene.solid_info[point.face];
+  const Vec3 to_eye = (eye - point.p).normalized();
   switch (info.material) {
     case Material::kSkin:
-      return shade_skin(info, v, weights, p, n, to_eye);
+      return shade_skin(info, point, to_eye);
     case Material::kEye:
-      return shade_eye(info, v, weights, p, n, to_eye);
+      return shade_eye(info, point, to_eye);
     default:
-      return shade_plain(info, v, weights, p, n, to_eye);
+      return shade_plain(info, point, to_eye);
   }
 }
 
-Rgb Stage::Impl::shade_skin(const SceneFace& info, const Index3&, const Vec3& w, const Vec3& p, const Vec3& n,
-                            const Vec3& to_eye) const {
-  const auto& corner = atlas.corner[info.head_face];
-  const Vec2 at = w[0] * corner[0] + w[1] * corner[1] + w[2] * corner[2];
-  const LightTexel light = skin_light.at(at);
-  const Texel4 albedo = skin.albedo.sample(at.x(), at.y());
-  const Texel4 detail = skin.detail.sample(at.x(), at.y());
+Rgb Stage::Impl::shade_skin(const SceneFace& info, const ShadePoint& point, const Vec3& to_eye) const {
+  const Vec3 &p = point.p, &n = point.n;
+  const LightTexel& light = point.light;
+  const Texel4 &albedo = point.albedo, &detail = point.detail;
   const FaceGradient& g = gradients[info.head_face];
   const Vec3 fine = (n - (detail[0] * g.u + detail[1] * g.v)).normalized();
   const float cavity = detail[2];
@@ -82,20 +140,17 @@ Rgb Stage::Impl::shade_skin(const SceneFace& info, const Index3&, const Vec3& w,
   return out;
 }
 
-Rgb Stage::Impl::shade_eye(const SceneFace& info, const Index3& v, const Vec3& w, const Vec3& p, const Vec3&,
-                           const Vec3& to_eye) const {
+Rgb Stage::Impl::shade_eye(const SceneFace& info, const ShadePoint& point, const Vec3& to_eye) const {
+  const Vec3& p = point.p;
   const EyeState& eye = eyes[person.face_part[info.head_face] == HeadPart::kEyeLeft ? 0 : 1];
   const Vec3 d = (p - eye.centre).normalized();
   const float cosine = d.dot(eye.axis);
   // The cornea bulges: over the iris the mirror normal turns faster than the ball's.
   const float over_iris = smoothstep(0.80f, 0.90f, cosine);
   const Vec3 cornea = (d + 0.55f * over_iris * (d - cosine * eye.axis)).normalized();
-  const Rgb texture = textures_sample(info, w);
-  float open = 0;
-  for (int k = 0; k < 3; ++k) open += w[k] * scene.occlusion()[v[k]].open;
   // The lids shade the ball, most from above and in the corners.
-  const float lid = std::clamp(0.25f + 1.15f * open, 0.0f, 1.0f);
-  Rgb albedo = texture;
+  const float lid = std::clamp(0.25f + 1.15f * point.open, 0.0f, 1.0f);
+  Rgb albedo = point.albedo.head<3>();
   const float white = smoothstep(0.86f, 0.80f, cosine);
   albedo =
       mix<Rgb>(albedo, albedo * Rgb(0.92f, 0.84f, 0.80f), white * smoothstep(0.75f, 0.3f, cosine));  // redder outwards
@@ -129,48 +184,43 @@ Rgb Stage::Impl::textures_sample(const SceneFace& info, const Vec3& w) const {
   return scene.textures[info.texture].sample(info.at(w[0], w[1])).head<3>();
 }
 
-Rgb Stage::Impl::shade_plain(const SceneFace& info, const Index3& v, const Vec3& w, const Vec3& p, const Vec3& n,
-                             const Vec3& to_eye) const {
-  Rgb albedo = textures_sample(info, w);
-  float open = 0;
-  Vec3 bent = 0.5f * n;
-  for (int k = 0; k < 3; ++k) {
-    open += w[k] * scene.occlusion()[v[k]].open;
-    bent += w[k] * scene.occlusion()[v[k]].bent;
-  }
-  bent.normalize();
+Rgb Stage::Impl::shade_plain(const SceneFace& info, const ShadePoint& point, const Vec3& to_eye) const {
+  const Vec3 &p = point.p, &n = point.n;
+  Rgb albedo = point.albedo.head<3>();
+  float open = point.open;
+  float scattered = 0;  // least share of a lamp: light that comes in past the lips and goes from tooth to tooth
+  const Vec3 bent = (0.5f * n + point.bent).normalized();
   float alpha = 0.5f, f0 = 0.04f, strength = 1, wrap = 0;
   Rgb tint(1, 1, 1);  // of ambient light: what comes back from the walls of the mouth
   int taps = 8;
-  Vec3 normal = n;
+  const Vec3& normal = n;
   switch (info.material) {
     case Material::kTeeth:
-      albedo = albedo.min(0.75f) * Rgb(0.92f, 0.88f, 0.80f);
-      alpha = 0.10f, f0 = 0.05f, wrap = 0.25f;
-      tint = {1.0f, 0.72f, 0.66f};
-      open = 0.22f + 0.78f * std::sqrt(open);  // light that the lips let through bounces about in there
+      albedo = (1.45f * albedo).min(0.85f) * Rgb(0.98f, 0.90f, 0.79f);
+      alpha = 0.10f, f0 = 0.05f, wrap = 0.35f;
+      tint = {1.0f, 0.82f, 0.76f};
+      scattered = 0.85f * std::sqrt(open);
+      open = 0.25f + 0.75f * std::sqrt(open);  // light that the lips let through bounces about in there
       break;
     case Material::kGums:
+      scattered = 0.6f * std::sqrt(open);
       open = 0.14f + 0.86f * std::sqrt(open);
       albedo = albedo.min(Rgb(0.50f, 0.24f, 0.22f));
       alpha = 0.14f, f0 = 0.045f, wrap = 0.2f;
       tint = {1.0f, 0.7f, 0.65f};
       break;
     case Material::kTongue:
+      scattered = 0.6f * std::sqrt(open);
       open = 0.16f + 0.84f * std::sqrt(open);
       albedo *= 0.9f + 0.2f * value_noise(p * 1500, 3);
       alpha = 0.16f, f0 = 0.045f, wrap = 0.2f;
       tint = {1.0f, 0.7f, 0.65f};
       break;
-    case Material::kCloth: {
-      // Yarn: a fine two-way weave in texture space that also tilts the surface a little.
-      const Vec2 uv = info.at(w[0], w[1]) * 420.0f;
-      const float weave = 0.5f + 0.5f * std::sin(6.2831853f * uv.x()) * std::sin(6.2831853f * uv.y());
-      albedo *= 0.90f + 0.14f * weave + 0.10f * (fractal_noise(p * 160, 2, 17) - 0.5f);
+    case Material::kCloth:
+      albedo *= 1 + 0.10f * (fractal_noise(p * 160, 2, 17) - 0.5f);
       alpha = 0.75f, f0 = 0.03f, strength = 0.6f;
-      taps = 4;  // a large, matt surface: four samples a pixel smooth the rest
+      taps = 16;  // no texture hides the grain of a soft shadow on it
       break;
-    }
     default:
       alpha = 0.16f;
       break;
@@ -180,8 +230,8 @@ Rgb Stage::Impl::shade_plain(const SceneFace& info, const Index3& v, const Vec3&
     const Beam b = beam(lights.lamps[l], p);
     const float cosine = (normal.dot(b.to) + wrap) / (1 + wrap);
     if (cosine <= 0) continue;
-    const float seen = shadows[l].visibility(p, n, lights.lamps[l].radius, taps, pseudo_angle(p)) *
-                       std::min(1.0f, 0.25f + 1.5f * open);
+    const float seen = std::max(scattered, shadows[l].visibility(p, n, lights.lamps[l].radius, taps, pseudo_angle(p)) *
+                                               std::min(1.0f, 0.25f + 1.5f * open));
     if (seen <= 0) continue;
     out += b.colour * seen * (albedo * cosine + strength * rough_lobe(normal, b.to, to_eye, alpha + 0.3f * b.size, f0));
   }
@@ -206,7 +256,7 @@ Rgb Stage::Impl::shade_card(int face, const Vec3& w, const Vec3& eye) const {
   Vec3 bent = 0.3f * n;
   Eigen::Array3f seen = Eigen::Array3f::Zero();
   for (int k = 0; k < 3; ++k) {
-    open += w[k] * scene.occlusion()[v[k]].open;
+    open += w[k] * scene.hair_open()[v[k]];
     bent += w[k] * scene.occlusion()[v[k]].bent;
     seen += w[k] * card_light[v[k]];
   }
@@ -227,12 +277,13 @@ Rgb Stage::Impl::shade_card(int face, const Vec3& w, const Vec3& eye) const {
   const Vec3 t = blend(scene.tangents(), v, w).normalized();
   const float strand = luminance(albedo) / std::max(luminance(scene.textures[info.texture].mean), 1e-4f);
   const float shift = 0.08f * std::clamp(strand - 1, -1.0f, 1.0f);
-  Rgb out = lights.environment.diffuse(bent).max(0.0f) * albedo * (brow ? 0.9f : std::pow(open, 0.8f));
+  Rgb out = lights.environment.diffuse(bent).max(0.0f) * albedo * (brow ? 0.9f : open);
   const float shine = brow ? 0.2f : 1.0f;
   for (std::size_t l = 0; l < lights.lamps.size(); ++l) {
+    const float light = seen[static_cast<Eigen::Index>(l)];
+    if (light < 0.002f) continue;  // deep in the hair
     const Beam b = beam(lights.lamps[l], p);
     const HairAnswer a = hair_answer(t, n, b.to, to_eye, shift);
-    const float light = seen[static_cast<Eigen::Index>(l)];
     out += b.colour * light *
            (albedo * (0.9f * a.diffuse) +
             shine * (Rgb(0.035f, 0.035f, 0.035f) * (a.white * strand) + albedo * (0.55f * a.coloured)));

@@ -110,7 +110,7 @@ Sketch nasolabial(const FaceFrame& face, const Side& side) {
                  {side.sign > 0 ? "mouthDimpleLeft" : "mouthDimpleRight", 0.3f},
                  {side.sign > 0 ? "mouthStretchLeft" : "mouthStretchRight", 0.3f}},
                 {}};
-  sketch.creases.push_back({face.curve(std::span<const int>(side.fold)), 0.0012f, 0.0032f, 0.45f});
+  sketch.creases.push_back({face.curve(std::span<const int>(side.fold)), 0.0008f, 0.0032f, 0.40f});
   return sketch;
 }
 
