@@ -61,7 +61,7 @@ void print(const std::string& name, const LipReport& r, const LipScoreOptions& o
 void run(Options& o) {
   o.score.tolerance = o.tolerance_ms / 1000;
   const std::vector<std::string> phone_paths = phone_files(o.audio, o.phones);
-  const EmotionTrack emotion = EmotionTrack::constant(parse_emotion_vector(o.emotion));
+  const EmotionTrack emotion = parse_emotion_track(o.emotion);
   const HeadModel head = load_head(o.source);
   LipReport total;
   Json files = Json::object();

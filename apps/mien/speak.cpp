@@ -41,7 +41,7 @@ class SoundSource {
     if (!options.text.empty()) {
       VoiceOptions voice;
       voice.voice = options.voice;
-      voice = emotional_prosody(voice, parse_emotion_vector(options.emotion));
+      voice = emotional_prosody(voice, parse_emotion_track(options.emotion).at(0));
       spoken_ = speak_text(options.text, voice).audio.samples;
     } else if (options.input == "-") {
       speech_.emplace("-");  // cannot be read twice: the ear hears what the networks hear
@@ -90,7 +90,7 @@ void speak(const SpeakOptions& options, bool quiet) {
   session_options.idle = !options.no_idle;
   session_options.idle_options.seed = options.seed;
   session_options.mouth_gain = options.mouth_gain;
-  const EmotionTrack emotion = EmotionTrack::constant(parse_emotion_vector(options.emotion));
+  const EmotionTrack emotion = parse_emotion_track(options.emotion);
   if (std::filesystem::path(options.output).extension() != ".mp4") {
     throw Error(ErrorCode::kBadArgument, fmt::format("output \"{}\" is not an .mp4 file", options.output),
                 "give a name such as -o hello.mp4");
@@ -162,7 +162,10 @@ void add_speak_command(CLI::App& app) {
   command->add_option("-o,--output", options->output, "Video to write (.mp4)")->required();
   command->add_option("--avatar", options->avatar, "Shipped avatar or a .mien file")->capture_default_str();
   command->add_option("--appearance", options->appearance, "One of the avatar's appearances");
-  command->add_option("--emotion", options->emotion, "NAME[:INTENSITY][,...], for example happy:0.8")
+  command
+      ->add_option(
+          "--emotion", options->emotion,
+          "NAME[:INTENSITY][,...], for example happy:0.8; over time \"neutral@0; happy:0.8@1.5\"; or a .json file")
       ->capture_default_str();
   command->add_option("--camera", options->camera, "front, left, right, three-quarter, orbit, sway, or YAW,PITCH,ZOOM")
       ->capture_default_str();

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   std::string data;
   std::string out = "speech.safetensors";
   std::string init;
+  std::vector<std::string> favour;
   int threads = 0;
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--data", data, "The pack")->required();
@@ -34,6 +35,8 @@ int main(int argc, char** argv) {
   app.add_option("--dropout", options.dropout);
   app.add_option("--leave-out", options.streams.leave_out, "Speakers to validate on instead")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--favour", favour, "PREFIX=FACTOR: speakers that are heard oftener (or, below 1, more rarely)")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--report-every", options.report_every);
   app.add_option("--save-every", options.save_every);
   CLI11_PARSE(app, argc, argv);
@@ -41,6 +44,13 @@ int main(int argc, char** argv) {
     mien::init_logging("info");
     at::set_num_threads(mien::set_thread_count(threads));
     options.init = init;
+    for (const std::string& f : favour) {
+      const std::size_t equals = f.find('=');
+      if (equals == std::string::npos) {
+        throw mien::Error(mien::ErrorCode::kBadArgument, fmt::format("--favour {}", f), "write PREFIX=FACTOR");
+      }
+      options.streams.favour.emplace_back(f.substr(0, equals), std::stof(f.substr(equals + 1)));
+    }
     const mien::SpeechPack pack = mien::SpeechPack::load(data);
     const mien::SpeechTrainingReport r = mien::train_speech(pack, options, out);
     std::cout << fmt::format(

@@ -5,6 +5,7 @@
 
 #include "mien/base/error.h"
 #include "mien/base/file.h"
+#include "mien/head/emotion_json.h"
 
 namespace mien::capture {
 namespace {
@@ -68,21 +69,6 @@ CaptureCamera parse_camera(const Json& json, const std::string& where) {
   return out;
 }
 
-// "happy:0.8", or [{"time": 0, "emotion": "happy:0.8"}, ...].
-EmotionTrack parse_emotion_track(const Json& json, const std::string& where) {
-  if (json.is_string()) return EmotionTrack::constant(parse_emotion_vector(json.get<std::string>()));
-  if (!json.is_array()) throw_bad_field("emotion", where, "is neither text nor a list of keys");
-  EmotionTrack track;
-  for (const Json& key : json) {
-    const auto time = get_field<double>(key, "time", where);
-    if (!std::isfinite(time) || (!track.keys.empty() && time <= track.keys.back().time)) {
-      throw_bad_field("emotion", where, fmt::format("has keys that do not ascend, at {} s", time));
-    }
-    track.keys.push_back({time, parse_emotion_vector(get_field<std::string>(key, "emotion", where))});
-  }
-  return track;
-}
-
 CaptureView parse_view(const Json& json, const Capture& capture, const std::string& where) {
   CaptureView view;
   view.camera = get_field<std::string>(json, "camera", where);
@@ -105,7 +91,7 @@ CaptureSequence parse_sequence(const Json& json, const Capture& capture, const s
   s.id = get_field<std::string>(json, "id", where);
   if (s.id.empty()) throw_bad_field("id", where, "is empty");
   s.appearance = get_field_or<std::string>(json, "appearance", where, "default");
-  if (json.contains("emotion")) s.emotion = parse_emotion_track(json["emotion"], where);
+  if (json.contains("emotion")) s.emotion = emotion_track_from_json(json["emotion"], where);
   s.fps = get_field<double>(json, "fps", where);
   if (!(s.fps > 0 && s.fps <= 1000)) refuse(where, fmt::format("{} frames/s", s.fps), "use a rate up to 1000");
   s.frames = get_field<int>(json, "frames", where);

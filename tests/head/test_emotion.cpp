@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 
 #include "mien/base/error.h"
 #include "mien/head/emotion.h"
@@ -51,6 +53,32 @@ TEST(Emotion, TracksAreLinearBetweenKeysAndConstantOutside) {
   EXPECT_NEAR(track.at(1.25)[0], 0.75f, 1e-6f);
   EXPECT_FLOAT_EQ(track.at(2.0)[6], 1.0f);  // a jump: the later key holds from its time on
   EXPECT_FLOAT_EQ(track.at(9)[6], 1.0f);
+}
+
+TEST(Emotion, TracksAreWrittenAsKeysOrFiles) {
+  const EmotionTrack one = parse_emotion_track("happy:0.5");
+  EXPECT_FLOAT_EQ(one.at(7)[5], 0.5f);
+  const EmotionTrack keys = parse_emotion_track("neutral@0; happy:0.8@2;angry:0.5,sad:0.25 @ 4;");
+  ASSERT_EQ(keys.keys.size(), 3u);
+  EXPECT_NEAR(keys.at(1)[5], 0.4f, 1e-6f);
+  EXPECT_NEAR(keys.at(3)[1], 0.25f, 1e-6f);
+  EXPECT_NEAR(keys.at(9)[6], 0.25f, 1e-6f);
+  for (const char* bad : {"happy@", "happy@x", "happy@0;angry", "happy@2;angry@1", "happy@1;angry@1", "joy@1", "@1",
+                          ";", "happy@inf", "happy@nan", "happy@0;;angry@1"}) {
+    EXPECT_THROW(parse_emotion_track(bad), Error) << bad;
+  }
+  const std::filesystem::path file = std::filesystem::path(::testing::TempDir()) / "mood.json";
+  std::ofstream(file) << R"([{"time": 0, "emotion": "neutral"}, {"time": 2, "emotion": "happy:0.8"}])";
+  EXPECT_NEAR(parse_emotion_track(file.string()).at(1)[5], 0.4f, 1e-6f);
+  std::ofstream(file) << R"({"emotion": "sad:0.3"})";
+  EXPECT_NEAR(parse_emotion_track(file.string()).at(1)[6], 0.3f, 1e-6f);
+  for (const char* bad :
+       {"[", "3", R"([{"time": 1}])", R"([{"time": 1, "emotion": "sad"}, {"time": 0, "emotion": "sad"}])"}) {
+    std::ofstream(file) << bad;
+    EXPECT_THROW(parse_emotion_track(file.string()), Error) << bad;
+  }
+  std::filesystem::remove(file);
+  EXPECT_THROW(parse_emotion_track(file.string()), Error);
 }
 
 }  // namespace

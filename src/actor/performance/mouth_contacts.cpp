@@ -16,6 +16,10 @@ float smoothstep(float low, float high, float x) {
   return t * t * (3 - 2 * t);
 }
 
+float cube(float x) {
+  return x * x * x;
+}
+
 // From which posterior on a contact begins, and from which it is full. A guess below one half moves nothing much.
 constexpr float kContactFrom = 0.30f, kContactFull = 0.62f;
 constexpr float kRestFrom = 0.60f, kRestFull = 0.92f;
@@ -66,7 +70,13 @@ void MouthContacts::apply(const std::array<float, kPhoneCount>& phones, double d
       solver.reach_gap(gap * gain, weights);
     }
   }
-  const float lip_teeth = smoothstep(kContactFrom, kContactFull, Impl::sum(impl_->lip_teeth, phones));
+  // Networks mix up B with V and P with F rather than with anything else: that there is a contact is surer than which
+  // one it is. So both together say how much contact there is, and the likelier one takes most of it.
+  const float p_lips = Impl::sum(impl_->lips, phones);
+  const float p_lip_teeth = Impl::sum(impl_->lip_teeth, phones);
+  const float contact = smoothstep(kContactFrom, kContactFull, p_lips + p_lip_teeth);
+  const float share = cube(p_lips) / std::max(1e-6f, cube(p_lips) + cube(p_lip_teeth));
+  const float lip_teeth = contact * (1 - share);
   if (lip_teeth > 0) {
     FaceWeights touching = weights;
     solver.touch_teeth(touching);
@@ -74,7 +84,7 @@ void MouthContacts::apply(const std::array<float, kPhoneCount>& phones, double d
   }
   const float wanted = smoothstep(kRestFrom, kRestFull, phones[0]);
   impl_->rest += static_cast<float>(1 - std::exp(-std::clamp(dt, 0.0, 1.0) / kRestTime)) * (wanted - impl_->rest);
-  const float lips = smoothstep(kContactFrom, kContactFull, Impl::sum(impl_->lips, phones));
+  const float lips = contact * share;
   const float closed = std::max(lips, impl_->rest);
   if (closed > 0) {
     FaceWeights shut = weights;

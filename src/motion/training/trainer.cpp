@@ -64,6 +64,12 @@ bool is_bilabial(int phone) {
   return phone == p || phone == b || phone == m;
 }
 
+bool is_labiodental(int phone) {
+  static const int f = phone_index("F");
+  static const int v = phone_index("V");
+  return phone == f || phone == v;
+}
+
 class Trainer {
  public:
   Trainer(const SpeechPack& pack, const SpeechTrainingOptions& options, std::filesystem::path out)
@@ -203,10 +209,11 @@ class Trainer {
 
   static void log_validation(const SpeechTrainingReport& r) {
     spdlog::info(
-        "left out: phones {:.1f} %, visemes {:.1f} %, P B M recall {:.1f} % precision {:.1f} %, lips {:.2f} mm, closed "
-        "{:.2f} mm",
-        100 * r.phone_accuracy, 100 * r.viseme_accuracy, 100 * r.bilabial_recall, 100 * r.bilabial_precision, r.lip_mm,
-        r.closed_gap_mm);
+        "left out: phones {:.1f} %, visemes {:.1f} %, P B M recall {:.1f} % precision {:.1f} %, F V {:.1f} % {:.1f} %, "
+        "lips "
+        "{:.2f} mm, closed {:.2f} mm",
+        100 * r.phone_accuracy, 100 * r.viseme_accuracy, 100 * r.bilabial_recall, 100 * r.bilabial_precision,
+        100 * r.labiodental_recall, 100 * r.labiodental_precision, r.lip_mm, r.closed_gap_mm);
   }
 
   // Clips of the speakers left out, clean, one by one.
@@ -216,6 +223,7 @@ class Trainer {
     s2g_->eval();
     SpeechTrainingReport r;
     std::int64_t frames = 0, phones = 0, visemes = 0, bilabial = 0, found = 0, claimed = 0;
+    std::int64_t labiodental = 0, labiodental_found = 0, labiodental_claimed = 0;
     int clips = 0;
     for (std::size_t c = 0; c < pack_.clips.size(); ++c) {
       const std::string& speaker = pack_.speakers[pack_.clips[c].speaker];
@@ -237,6 +245,9 @@ class Trainer {
         bilabial += is_bilabial(truth);
         claimed += is_bilabial(guess);
         found += is_bilabial(truth) && is_bilabial(guess);
+        labiodental += is_labiodental(truth);
+        labiodental_claimed += is_labiodental(guess);
+        labiodental_found += is_labiodental(truth) && is_labiodental(guess);
       }
       if (lip_loss_ && !pack_.clips[c].renders.empty()) {
         const std::int64_t usable = usable_motion_frames(batch.motion_frames);
@@ -254,6 +265,8 @@ class Trainer {
     r.viseme_accuracy = share(visemes, frames);
     r.bilabial_recall = share(found, bilabial);
     r.bilabial_precision = share(found, claimed);
+    r.labiodental_recall = share(labiodental_found, labiodental);
+    r.labiodental_precision = share(labiodental_found, labiodental_claimed);
     r.lip_mm /= std::max(1, clips);
     r.closed_gap_mm /= std::max(1, clips);
     return r;

@@ -37,6 +37,8 @@ struct SpeechTrainingReport {
   double viseme_accuracy = 0;
   double bilabial_recall = 0;  // share of P B M frames seen as one of these
   double bilabial_precision = 0;
+  double labiodental_recall = 0;  // the same for F V
+  double labiodental_precision = 0;
   double lip_mm = 0;
   double closed_gap_mm = 0;
 };

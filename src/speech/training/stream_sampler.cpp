@@ -21,8 +21,10 @@ StreamSampler::StreamSampler(const SpeechPack& pack, const StreamOptions& option
   }
   // Square root: a small speaker is heard more often than its share, for the sake of variety.
   double total = 0;
-  for (const double s : seconds) {
-    total += std::sqrt(s);
+  for (std::size_t k = 0; k < seconds.size(); ++k) {
+    const auto favour = std::find_if(options.favour.begin(), options.favour.end(),
+                                     [&](const auto& f) { return pack.speakers[k].starts_with(f.first); });
+    total += std::sqrt(seconds[k]) * (favour == options.favour.end() ? 1.0 : favour->second);
     share_.push_back(static_cast<float>(total));
   }
   if (total <= 0) throw Error(ErrorCode::kBadArgument, "no clips are left to train on", "leave fewer speakers out");

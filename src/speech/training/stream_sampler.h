@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "speech/training/augment.h"
@@ -15,6 +16,8 @@ struct StreamOptions {
   double seconds = 6.4;  // of each stream; a multiple of 0.1
   AugmentOptions augment;
   std::vector<std::string> leave_out;  // speakers kept for validation
+  // Prefixes of speakers' names and how much oftener than others these are heard; the first that fits counts.
+  std::vector<std::pair<std::string, float>> favour;
 };
 
 // One batch, row-major. T mel frames, N = T / 2 labels, K = 0.3 T motion frames.
