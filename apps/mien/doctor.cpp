@@ -147,7 +147,7 @@ Finding head_asset() {
   }
 }
 
-Finding shipped_model(const char* name, const std::string& file) {
+Finding shipped_model(const char* name, const std::string& file, State if_not = State::kMissing) {
   try {
     const fs::path path = find_model(file);
     const SafetensorsFile opened = SafetensorsFile::open(path);
@@ -156,7 +156,7 @@ Finding shipped_model(const char* name, const std::string& file) {
                         opened.names().size()),
             ""};
   } catch (const Error& error) {
-    return {name, State::kMissing, error.message(), "restore it with: git checkout models/"};
+    return {name, if_not, error.message(), "restore it with: git checkout models/"};
   }
 }
 
@@ -187,6 +187,7 @@ std::vector<Finding> examine() {
           head_asset(),
           shipped_model("avatar ada", "ada.mien"),
           shipped_model("speech networks", "speech.safetensors"),
+          shipped_model("LPIPS weights", "lpips_squeeze_v0.1.safetensors", State::kWarning),
           folder_for("cache folder", cache_folder(), State::kWarning, 1.0),
           folder_for("this folder", fs::current_path(), State::kWarning, 0.2)};
 }

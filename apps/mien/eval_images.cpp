@@ -1,4 +1,5 @@
-// mien eval images: PSNR, SSIM and CPBD of two pictures, or of two folders of them.
+// mien eval images: PSNR, SSIM, LPIPS and CPBD of two pictures, or of two folders of them.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <map>
@@ -10,6 +11,7 @@
 #include "mien/base/json.h"
 #include "mien/base/parallel.h"
 #include "mien/metrics/image_metrics.h"
+#include "mien/metrics/lpips.h"
 
 namespace mien::app {
 namespace {
@@ -19,6 +21,7 @@ namespace fs = std::filesystem;
 struct Row {
   std::string name;
   double psnr = 0, ssim = 0, cpbd_a = 0, cpbd_b = 0;
+  std::optional<double> lpips = {};  // pictures below 32 pixels a side have none
 };
 
 // Pictures by name without extension, so that a.jpg meets a.png.
@@ -72,25 +75,27 @@ std::vector<Pair> find_pairs(const fs::path& a, const fs::path& b, const fs::pat
   return pairs;
 }
 
-Row measure(const Pair& pair) {
+Row measure(const Pair& pair, const Lpips& lpips) {
   const Image8 a = read_image(pair.a);
   const Image8 b = read_image(pair.b);
   std::optional<Image8> mask;
   if (!pair.mask.empty()) mask = read_image(pair.mask);
   const Image8* m = mask ? &*mask : nullptr;
   try {
-    return {pair.name, psnr(a, b, m), ssim(a, b, m), cpbd(a), cpbd(b)};
+    Row row{pair.name, psnr(a, b, m), ssim(a, b, m), cpbd(a), cpbd(b), {}};
+    if (std::min(a.width, a.height) >= Lpips::kSmallestSide) row.lpips = lpips(a, b);
+    return row;
   } catch (const Error& error) {
     throw Error(error.code(), pair.b.string() + ": " + error.message(), error.mend());
   }
 }
 
-std::vector<Row> measure_all(const std::vector<Pair>& pairs) {
+std::vector<Row> measure_all(const std::vector<Pair>& pairs, const Lpips& lpips) {
   std::vector<Row> rows(pairs.size());
   std::vector<std::optional<Error>> errors(pairs.size());
   parallel_for(static_cast<std::int64_t>(pairs.size()), 1, [&](std::int64_t i) {
     try {
-      rows[i] = measure(pairs[i]);
+      rows[i] = measure(pairs[i], lpips);
     } catch (const Error& error) {
       errors[i] = error;
     } catch (const std::exception& error) {
@@ -107,7 +112,12 @@ std::vector<Row> measure_all(const std::vector<Pair>& pairs) {
 Row mean_of(const std::vector<Row>& rows) {
   Row mean{"mean"};
   int finite = 0;
+  int large = 0;
   for (const Row& row : rows) {
+    if (row.lpips) {
+      mean.lpips = mean.lpips.value_or(0) + *row.lpips;
+      ++large;
+    }
     if (std::isfinite(row.psnr)) {
       mean.psnr += row.psnr;
       ++finite;
@@ -116,13 +126,15 @@ Row mean_of(const std::vector<Row>& rows) {
     mean.cpbd_a += row.cpbd_a / static_cast<double>(rows.size());
     mean.cpbd_b += row.cpbd_b / static_cast<double>(rows.size());
   }
+  if (mean.lpips) *mean.lpips /= large;
   mean.psnr = finite > 0 ? mean.psnr / finite : rows.front().psnr;
   return mean;
 }
 
 Json to_json(const Row& row) {
-  Json out = {
-      {"name", row.name}, {"psnr", nullptr}, {"ssim", row.ssim}, {"cpbd_a", row.cpbd_a}, {"cpbd_b", row.cpbd_b}};
+  Json out = {{"name", row.name}, {"psnr", nullptr},      {"ssim", row.ssim},
+              {"lpips", nullptr}, {"cpbd_a", row.cpbd_a}, {"cpbd_b", row.cpbd_b}};
+  if (row.lpips) out["lpips"] = *row.lpips;
   if (std::isfinite(row.psnr)) out["psnr"] = row.psnr;
   return out;
 }
@@ -135,9 +147,11 @@ void print(const std::vector<Row>& rows, bool json) {
     std::printf("%s\n", out.dump(2).c_str());
     return;
   }
-  std::printf("%-24s %8s %8s %8s %8s\n", "picture", "PSNR dB", "SSIM", "CPBD A", "CPBD B");
+  std::printf("%-24s %8s %8s %8s %8s %8s\n", "picture", "PSNR dB", "SSIM", "LPIPS", "CPBD A", "CPBD B");
   const auto line = [](const Row& row) {
-    std::printf("%-24s %8.2f %8.4f %8.4f %8.4f\n", row.name.c_str(), row.psnr, row.ssim, row.cpbd_a, row.cpbd_b);
+    const std::string perceptual = row.lpips ? fmt::format("{:.4f}", *row.lpips) : "-";
+    std::printf("%-24s %8.2f %8.4f %8s %8.4f %8.4f\n", row.name.c_str(), row.psnr, row.ssim, perceptual.c_str(),
+                row.cpbd_a, row.cpbd_b);
   };
   for (const Row& row : rows) line(row);
   if (rows.size() > 1) line(mean);
@@ -147,18 +161,22 @@ void print(const std::vector<Row>& rows, bool json) {
 
 void add_eval_images_command(CLI::App& eval) {
   struct Options {
-    std::string a, b, mask;
+    std::string a, b, mask, weights;
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = eval.add_subcommand("images", "PSNR, SSIM and CPBD (sharpness) of pictures A against B");
+  CLI::App* command = eval.add_subcommand("images", "PSNR, SSIM, LPIPS and CPBD (sharpness) of pictures A against B");
   command->add_option("A", options->a, "Picture, or folder of pictures: the truth")->required();
   command->add_option("B", options->b, "Picture, or folder with pictures of the same names")->required();
-  command->add_option("--mask", options->mask, "Grey picture or folder: where PSNR and SSIM count");
+  command->add_option("--mask", options->mask,
+                      "Grey picture or folder: where PSNR and SSIM count (LPIPS and CPBD see all)");
+  command->add_option("--lpips-weights", options->weights, "lpips_squeeze_v0.1.safetensors (default: the shipped one)");
   command->add_flag("--json", options->json, "Print JSON");
   command->footer("Example:\n  mien eval images truth/ rendered/ --mask masks/");
-  command->callback(
-      [options] { print(measure_all(find_pairs(options->a, options->b, options->mask)), options->json); });
+  command->callback([options] {
+    const Lpips lpips = Lpips::load(options->weights.empty() ? Lpips::find_weights() : fs::path(options->weights));
+    print(measure_all(find_pairs(options->a, options->b, options->mask), lpips), options->json);
+  });
 }
 
 }  // namespace mien::app

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "mien/base/error.h"
 
@@ -44,6 +45,19 @@ double motion_jitter_mm(const HeadModel& model, const HeadMotion& motion, const 
     now.swap(after);
   }
   return 1000 * sum / (static_cast<double>(chosen.size()) * (motion.frame_count() - 2));
+}
+
+double jitter_ratio(const HeadModel& model, const HeadMotion& truth, const HeadMotion& motion,
+                    const MotionMetricOptions& options) {
+  if (std::abs(truth.fps - motion.fps) > 1e-6) {
+    throw Error(ErrorCode::kBadArgument,
+                fmt::format("cannot compare jitter at {} and {} frames a second", motion.fps, truth.fps),
+                "bring both to the same rate");
+  }
+  const double of_truth = motion_jitter_mm(model, truth, options);
+  const double of_motion = motion_jitter_mm(model, motion, options);
+  if (of_truth > 0) return of_motion / of_truth;
+  return of_motion > 0 ? std::numeric_limits<double>::infinity() : 1.0;
 }
 
 double lip_vertex_error_mm(const HeadModel& model, const HeadMotion& truth, const HeadMotion& motion,

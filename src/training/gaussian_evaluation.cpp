@@ -1,8 +1,12 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "mien/base/error.h"
 #include "mien/metrics/image_metrics.h"
+#include "mien/metrics/landmark_metrics.h"
+#include "mien/metrics/lpips.h"
+#include "mien/metrics/motion_metrics.h"
 #include "mien/training/gaussian_trainer.h"
 #include "training_samples.h"
 
@@ -17,51 +21,156 @@ Image8 as_image(const std::vector<float>& rgb, int width, int height) {
   return to_8bit(image);
 }
 
+// A mean of values that may be missing.
+class Mean {
+ public:
+  void add(double value) {
+    sum_ += value;
+    ++count_;
+  }
+  std::optional<double> value() const { return count_ > 0 ? std::optional(sum_ / count_) : std::nullopt; }
+
+ private:
+  double sum_ = 0;
+  int count_ = 0;
+};
+
+// The motions that drive the avatar in place of the capture's, made once a sequence and scored against the truth.
+class DrivingMotions {
+ public:
+  DrivingMotions(const GaussianAvatar& avatar, const Capture& capture, const GaussianEvaluationOptions& options)
+      : avatar_(&avatar), capture_(&capture), options_(&options) {}
+
+  // The frame to draw where the truth is `tracked`.
+  MotionFrame frame(const SampleKey& key, const MotionFrame& tracked) {
+    if (!options_->motion) return tracked;
+    const HeadMotion& motion = of(key.sequence);
+    MotionFrame out = motion.frames[std::min(key.frame, motion.frame_count() - 1)];
+    out.pose = tracked.pose;
+    return out;
+  }
+  Mean lip_error_mm, jitter;
+
+ private:
+  const HeadMotion& of(int sequence) {
+    const auto found = made_.find(sequence);
+    if (found != made_.end()) return found->second;
+    const CaptureSequence& wanted = capture_->sequences[sequence];
+    HeadMotion motion = options_->motion(wanted);
+    if (motion.frames.empty()) {
+      throw Error(ErrorCode::kBadArgument, fmt::format("sequence {}: its driving motion has no frame", wanted.id),
+                  "give a motion at least one frame long");
+    }
+    HeadMotion truth = capture_->load_motion(wanted);
+    jitter.add(jitter_ratio(avatar_->head, truth, motion));
+    HeadMotion compared = motion;
+    compared.frames.resize(std::min(truth.frames.size(), motion.frames.size()));
+    truth.frames.resize(compared.frames.size());
+    lip_error_mm.add(lip_vertex_error_mm(avatar_->head, truth, compared));
+    return made_.emplace(sequence, std::move(motion)).first->second;
+  }
+
+  const GaussianAvatar* avatar_;
+  const Capture* capture_;
+  const GaussianEvaluationOptions* options_;
+  std::map<int, HeadMotion> made_;
+};
+
+// Landmarks of both heads, when there are such.
+class LandmarkComparison {
+ public:
+  LandmarkComparison(const HeadModel& avatar, const Capture& capture) : avatar_(&avatar) {
+    if (capture.head_model.empty() || avatar.landmarks.empty()) return;
+    truth_ = capture.load_head_model();
+    usable_ = truth_.landmarks.size() == avatar.landmarks.size();
+    lips_ = lip_landmarks(truth_);
+  }
+  // `drawn` holds the avatar's posed vertices.
+  void add(const MotionFrame& tracked, const std::vector<Vec3>& drawn, const Camera& camera) {
+    if (!usable_) return;
+    truth_.deform(tracked.expression.data(), static_cast<int>(tracked.expression.size()),
+                  tracked.offsets.empty() ? nullptr : tracked.offsets.data(), vertices_);
+    truth_.pose(tracked.pose, vertices_);
+    const std::vector<Vec2> a = project_landmarks(truth_, vertices_, camera);
+    const std::vector<Vec2> b = project_landmarks(*avatar_, drawn, camera);
+    all.add(landmark_distance_px(a, b));
+    if (!lips_.empty()) on_lips.add(landmark_distance_px(a, b, lips_));
+  }
+  Mean all, on_lips;
+
+ private:
+  const HeadModel* avatar_;
+  HeadModel truth_;
+  bool usable_ = false;
+  std::vector<int> lips_;
+  std::vector<Vec3> vertices_;
+};
+
+std::vector<SampleKey> wanted_keys(const SampleReader& reader, const GaussianEvaluationOptions& options) {
+  std::vector<SampleKey> keys;
+  for (const SampleKey& key : reader.keys()) {
+    const std::string& camera = reader.capture().sequences[key.sequence].views[key.view].camera;
+    const bool wanted = options.cameras.empty() ||
+                        std::find(options.cameras.begin(), options.cameras.end(), camera) != options.cameras.end();
+    if (wanted && key.frame % options.every == 0) keys.push_back(key);
+  }
+  if (keys.empty()) {
+    throw Error(ErrorCode::kBadArgument, fmt::format("no picture of the split \"{}\" and those cameras", options.split),
+                "see what the capture holds: mien capture check");
+  }
+  return keys;
+}
+
 }  // namespace
 
 GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const Capture& capture,
                                             const GaussianEvaluationOptions& options) {
   const SampleReader reader(capture, options.split, std::size_t{64} << 20);
+  const std::vector<SampleKey> keys = wanted_keys(reader, options);
+  std::optional<Lpips> lpips;
+  if (!options.lpips_weights.empty()) lpips = Lpips::load(options.lpips_weights);
   GaussianRenderer renderer(avatar);
-  GaussianEvaluation result;
+  DrivingMotions driving(avatar, capture, options);
+  LandmarkComparison landmarks(avatar.head, capture);
+  Mean peak, similarity, perceptual, sharp, sharp_truth;
   std::vector<Image8> truth, drawn;
-  std::vector<SampleKey> wanted_keys;
-  for (const SampleKey& key : reader.keys()) {
-    const std::string& camera = capture.sequences[key.sequence].views[key.view].camera;
-    const bool wanted = options.cameras.empty() ||
-                        std::find(options.cameras.begin(), options.cameras.end(), camera) != options.cameras.end();
-    if (wanted && key.frame % options.every == 0) wanted_keys.push_back(key);
-  }
   // An odd stride through the list, so that the sheet shows sequences, views and frames alike.
-  const std::size_t stride = std::max<std::size_t>(1, wanted_keys.size() / kSheetColumns) | 1;
-  for (std::size_t n = 0; n < wanted_keys.size(); ++n) {
-    const SampleKey& key = wanted_keys[n];
-    const TrainingSample sample = reader.read(key);
+  const std::size_t stride = std::max<std::size_t>(1, keys.size() / kSheetColumns) | 1;
+  for (std::size_t n = 0; n < keys.size(); ++n) {
+    const TrainingSample sample = reader.read(keys[n]);
     std::vector<float> rgb(sample.rgb.size()), alpha(sample.matte.size());
-    renderer.render(*sample.motion, sample.camera, SplatOptions{}, rgb.data(), alpha.data());
+    renderer.render(driving.frame(keys[n], *sample.motion), sample.camera, SplatOptions{}, rgb.data(), alpha.data());
     const Image8 a = as_image(sample.rgb, sample.camera.width, sample.camera.height);
     const Image8 b = as_image(rgb, sample.camera.width, sample.camera.height);
     Image8 mask(a.width, a.height, 1);
     for (std::size_t i = 0; i < sample.matte.size(); ++i) mask.pixels[i] = sample.matte[i] > 0.5f ? 255 : 0;
-    result.psnr += psnr(a, b, &mask);
-    result.ssim += ssim(a, b, &mask);
-    ++result.pictures;
+    peak.add(psnr(a, b, &mask));
+    similarity.add(ssim(a, b, &mask));
+    sharp.add(cpbd(b));
+    sharp_truth.add(cpbd(a));
+    if (lpips && std::min(a.width, a.height) >= Lpips::kSmallestSide) perceptual.add((*lpips)(a, b));
+    landmarks.add(*sample.motion, renderer.surface().vertices(), sample.camera);
     if (!options.sheet.empty() && truth.size() < kSheetColumns && n % stride == stride / 2) {
       truth.push_back(a);
       drawn.push_back(b);
     }
   }
-  if (result.pictures == 0) {
-    throw Error(ErrorCode::kBadArgument, fmt::format("no picture of the split \"{}\" and those cameras", options.split),
-                "see what the capture holds: mien capture check");
-  }
-  result.psnr /= result.pictures;
-  result.ssim /= result.pictures;
   if (!options.sheet.empty()) {
     const int columns = static_cast<int>(truth.size());
     truth.insert(truth.end(), drawn.begin(), drawn.end());
     write_image(options.sheet, tile_images(truth, columns));
   }
+  GaussianEvaluation result;
+  result.pictures = static_cast<int>(keys.size());
+  result.psnr = *peak.value();
+  result.ssim = *similarity.value();
+  result.lpips = perceptual.value();
+  result.cpbd = *sharp.value();
+  result.cpbd_truth = *sharp_truth.value();
+  result.lmd = landmarks.all.value();
+  result.lmd_lips = landmarks.on_lips.value();
+  result.lve_mm = driving.lip_error_mm.value();
+  result.jitter_ratio = driving.jitter.value();
   return result;
 }
 

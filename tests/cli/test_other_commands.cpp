@@ -4,6 +4,8 @@
 #include "capture/small_capture.h"
 #include "cli/program.h"
 #include "cli/sounds.h"
+#include "mien/base/json.h"
+#include "mien/media/image.h"
 
 namespace mien::testing_cli {
 namespace {
@@ -53,6 +55,37 @@ TEST(Head, BuildFromNothing) {
   expect_refusal(mien({"head", "build", "--makehuman", (scratch / "absent").string(), "-o", out}), 3, {"absent"});
   expect_refusal(mien({"head", "info", "--model", (scratch / "no.safetensors").string()}), 3, {"no.safetensors"});
   EXPECT_EQ(scratch.names(), std::vector<std::string>{});
+}
+
+TEST(Eval, PicturesAndTheirWeights) {
+  const Scratch scratch;
+  const std::string a = (scratch / "a.png").string();
+  const std::string b = (scratch / "b.png").string();
+  write_image(a, Image8(40, 40, 3, 90));
+  write_image(b, Image8(40, 40, 3, 100));
+  const Outcome good = mien({"eval", "images", a, b, "--json"});
+  ASSERT_EQ(good.status, 0) << good.err;
+  const Json mean = Json::parse(good.out)["mean"];
+  EXPECT_NEAR(mean["psnr"].get<double>(), 28.1308, 1e-3);
+  EXPECT_GT(mean["lpips"].get<double>(), 0);
+  for (const char* key : {"ssim", "cpbd_a", "cpbd_b"}) EXPECT_TRUE(mean[key].is_number()) << key;
+  expect_refusal(mien({"eval", "images", a, b, "--lpips-weights", (scratch / "w.safetensors").string()}), 3,
+                 {"w.safetensors"});
+  expect_refusal(mien({"eval", "images", a, b, "--lpips-weights", a}), 3, {"a.png", "safetensors"});
+  expect_refusal(mien({"eval", "images", a, (scratch / "c.png").string()}), 3, {"c.png"});
+  write_image(b, Image8(40, 41, 3, 100));
+  expect_refusal(mien({"eval", "images", a, b}), 2, {"b.png", "40x41"});
+}
+
+TEST(Eval, AvatarBySpeechNeedsSound) {
+  const Scratch scratch;
+  Capture capture = write_small_capture(scratch / "cap");
+  for (CaptureSequence& sequence : capture.sequences) sequence.audio.clear();
+  capture.save();
+  expect_refusal(mien({"eval", "avatar", "ada", "--capture", capture.folder.string(), "--motion", "speech"}), 3,
+                 {"sequence two", "no audio", "tracked"});
+  expect_refusal(mien({"eval", "avatar", "ada", "--capture", capture.folder.string(), "--motion", "dance"}), 2,
+                 {"dance", "tracked", "speech"});
 }
 
 TEST(Capture, SubcommandsAreNamed) {

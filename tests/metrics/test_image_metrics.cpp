@@ -1,28 +1,18 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
+#include <vector>
 
 #include "mien/base/error.h"
 #include "mien/base/json.h"
 #include "mien/base/random.h"
 #include "mien/metrics/image_metrics.h"
+#include "reference_folder.h"
 
 namespace mien {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Pictures and numbers made once with scikit-image and python-cpbd; "" when they are not there.
-fs::path reference_folder() {
-  const char* shared = std::getenv("MIEN_SHARED");
-  for (const fs::path& root :
-       {fs::path(shared != nullptr ? shared : ""), fs::path(MIEN_SOURCE_DIR) / ".." / "shared"}) {
-    if (!root.empty() && fs::exists(root / "reference/metrics/metrics_expected.json"))
-      return root / "reference/metrics";
-  }
-  return {};
-}
 
 Image8 noise(int width, int height, int channels, int seed) {
   Image8 image(width, height, channels);
@@ -139,6 +129,31 @@ TEST(ImageMetrics, CpbdFallsWithBlur) {
   const Image8 soft = resize_image(resize_image(sharp, 18, 18), 128, 128);
   EXPECT_GT(cpbd(sharp), 0.9);
   EXPECT_LT(cpbd(soft), 0.5);
+}
+
+// In each block of 64 pixels one vertical edge that rises from 20 by the given steps, one pixel each.
+Image8 ramps(const std::vector<std::vector<int>>& blocks) {
+  Image8 image(64 * static_cast<int>(blocks.size()), 64, 1, 20);
+  for (int y = 0; y < 64; ++y) {
+    for (int x = 0; x < image.width; ++x) {
+      const std::vector<int>& steps = blocks[x / 64];
+      for (int i = 0; i < static_cast<int>(steps.size()) && i < x % 64 - 30; ++i)
+        *image.at(x, y) = static_cast<std::uint8_t>(*image.at(x, y) + steps[i]);
+    }
+  }
+  return image;
+}
+
+// A viewer sees the blur of an edge of width w with probability 1 - exp(-(w / jnb)^3.6), where jnb is 3 pixels, or 5
+// at contrasts up to 50; the edge counts as sharp while that is at most 63 %: exactly up to w = jnb.
+TEST(ImageMetrics, CpbdOfRampsByHand) {
+  const std::vector<int> three = {30, 90, 60}, four = {30, 60, 60, 30}, five = {5, 10, 15, 9, 6},
+                         six = {5, 8, 12, 11, 6, 3};
+  EXPECT_EQ(cpbd(ramps({three})), 1.0);
+  EXPECT_EQ(cpbd(ramps({four})), 0.0);
+  EXPECT_EQ(cpbd(ramps({five})), 1.0);
+  EXPECT_EQ(cpbd(ramps({six})), 0.0);
+  EXPECT_NEAR(cpbd(ramps({three, four, four, three, three})), 0.6, 1e-12);
 }
 
 }  // namespace

@@ -60,6 +60,20 @@ TEST(MotionMetrics, PoseCountsOnlyWhenAskedFor) {
   EXPECT_NEAR(motion_jitter_mm(model, motion, posed), 10, 1e-4);
 }
 
+TEST(MotionMetrics, JitterAgainstTruth) {
+  const HeadModel model = three_points();
+  const HeadMotion truth = motion_of({{0, 0}, {0, 0}, {1, 0}, {1, 0}});  // 10 mm
+  EXPECT_NEAR(jitter_ratio(model, truth, truth), 1, 1e-6);
+  EXPECT_NEAR(jitter_ratio(model, truth, motion_of({{0, 0}, {0.6f, 0}, {0, 0}})), 1.2, 1e-4);
+  const HeadMotion still = motion_of({{1, 0}, {1, 0}, {1, 0}});
+  EXPECT_EQ(jitter_ratio(model, truth, still), 0);
+  EXPECT_EQ(jitter_ratio(model, still, still), 1);
+  EXPECT_TRUE(std::isinf(jitter_ratio(model, still, truth)));
+  HeadMotion slow = truth;
+  slow.fps = 25;
+  EXPECT_THROW(jitter_ratio(model, truth, slow), Error);
+}
+
 TEST(MotionMetrics, LipErrorTakesTheWorstLipVertex) {
   const HeadModel model = three_points();
   const HeadMotion truth = motion_of({{0, 0}, {0, 0}});

@@ -16,6 +16,11 @@ struct MotionMetricOptions {
 // 0 for fewer than three frames. Throws kBadArgument when no vertex lies in the regions.
 double motion_jitter_mm(const HeadModel& model, const HeadMotion& motion, const MotionMetricOptions& options = {});
 
+// The motion's jitter over the truth's: 1 is as lively as the truth, above it trembles, below it is sluggish. Infinite
+// when only the truth stands still, 1 when both do. The motions may differ in length, not in rate (kBadArgument).
+double jitter_ratio(const HeadModel& model, const HeadMotion& truth, const HeadMotion& motion,
+                    const MotionMetricOptions& options = {});
+
 // Lip vertex error: the largest distance of all lip vertices, mean over frames, millimetres (as EmoTalk and later work;
 // MeshTalk, Richard et al. 2021, takes the same with squares). Motions must have the same number of frames and rate;
 // throws kBadArgument otherwise.

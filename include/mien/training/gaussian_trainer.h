@@ -3,7 +3,9 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "mien/base/progress.h"
 #include "mien/capture/capture.h"
@@ -46,20 +48,37 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
 // training.
 int prune_unseen(GaussianAvatar& avatar, const Capture& capture);
 
+// Means over pictures; PSNR and SSIM inside the matte, the others over the whole picture on black.
 struct GaussianEvaluation {
-  double psnr = 0;  // dB, mean over pictures, inside the matte
-  double ssim = 0;  // mean over pictures, inside the matte
   int pictures = 0;
+  double psnr = 0;  // dB
+  double ssim = 0;
+  std::optional<double> lpips;  // pictures of at least 32 pixels a side, when weights are given
+  double cpbd = 0;              // sharpness of the renderings,
+  double cpbd_truth = 0;        // and of the pictures
+  // Distance in pixels of the projected landmarks, of the capture's head under its motion from the avatar's head under
+  // the motion that drives it: all of them, and those on the lips. Not for heads without landmarks or unlike ones.
+  std::optional<double> lmd;
+  std::optional<double> lmd_lips;
+  // Mean over sequences, when another motion than the capture's drives: lip vertex error in millimetres, and jitter
+  // over that of the truth (see metrics/motion_metrics.h), both on the avatar's head.
+  std::optional<double> lve_mm;
+  std::optional<double> jitter_ratio;
 };
 
 struct GaussianEvaluationOptions {
   std::string split = "test";
-  std::vector<std::string> cameras;  // ids; empty = all
-  int every = 10;                    // every n-th frame
-  std::filesystem::path sheet;       // PNG, truth above render for some pictures; empty = none
+  std::vector<std::string> cameras;     // ids; empty = all
+  int every = 10;                       // every n-th frame
+  std::filesystem::path sheet;          // PNG, truth above render for some pictures; empty = none
+  std::filesystem::path lpips_weights;  // see Lpips::load(); empty = not measured
+  // What drives the avatar in place of the capture's motion: at the sequence's rate, first frame at its start, for the
+  // expressions of the avatar's head. The pose of head and eyes stays the capture's, since no picture could be compared
+  // otherwise. A motion that ends early stands still. Empty = the capture's own.
+  std::function<HeadMotion(const CaptureSequence&)> motion;
 };
 
-// Compares an avatar, moved by a capture's own motion, with its pictures (both over black).
+// Compares an avatar with the pictures of a capture.
 GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const Capture& capture,
                                             const GaussianEvaluationOptions& options);
 
