@@ -1,12 +1,13 @@
 # mien_room(<name> SOURCES ... [USES other rooms] [LINKS libraries] [TORCH]): one room = one static library mien_<name>.
 # mien_tests(<room> SOURCES ... [USES rooms] [TORCH]): the tests of a room, also as a binary of their own (test_<room>).
 add_library(mien_flags INTERFACE)
-target_compile_options(mien_flags INTERFACE -Wall -Wextra -Wshadow -Wno-unknown-pragmas
-                       $<$<BOOL:${MIEN_WERROR}>:-Werror> $<$<CONFIG:Release>:-O3>)
+target_compile_options(mien_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wno-unknown-pragmas
+                       $<$<BOOL:${MIEN_WERROR}>:-Werror> $<$<CONFIG:Release>:-O3>>)
 target_include_directories(mien_flags INTERFACE ${PROJECT_SOURCE_DIR}/include)
 target_link_libraries(mien_flags INTERFACE OpenMP::OpenMP_CXX Threads::Threads)
 if(MIEN_SANITIZE)
-  target_compile_options(mien_flags INTERFACE -fsanitize=${MIEN_SANITIZE} -fno-omit-frame-pointer)
+  target_compile_options(mien_flags INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${MIEN_SANITIZE} -fno-omit-frame-pointer>)
   target_link_options(mien_flags INTERFACE -fsanitize=${MIEN_SANITIZE})
 endif()
 
@@ -24,6 +25,19 @@ function(mien_room name)
   if(A_TORCH)
     target_link_libraries(mien_${name} PUBLIC mien_torch)
   endif()
+endfunction()
+
+# mien_kernels(<target> SOURCES .cu files): CUDA kernels of a room as a static library of their own, without LibTorch.
+# Only where MIEN_CUDA is on. Warnings are shown, and errors with MIEN_WERROR, for both halves of nvcc.
+function(mien_kernels target)
+  cmake_parse_arguments(A "" "" "SOURCES" ${ARGN})
+  add_library(${target} STATIC ${A_SOURCES})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+  target_link_libraries(${target} PUBLIC CUDA::cudart_static)
+  target_compile_options(${target} PRIVATE -Xcompiler=-Wall,-Wextra
+                         $<$<BOOL:${MIEN_WERROR}>:-Werror=all-warnings>)
+  set_target_properties(${target} PROPERTIES CUDA_ARCHITECTURES "${MIEN_CUDA_ARCHITECTURES}" CUDA_STANDARD 17
+                        CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static)
 endfunction()
 
 function(mien_tests room)

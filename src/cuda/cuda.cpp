@@ -1,0 +1,152 @@
+#include "mien/cuda/cuda.h"
+
+#include "cuda/check.h"
+#include "mien/base/error.h"
+
+namespace mien {
+namespace {
+
+std::string find_problem() {
+  int devices = 0, driver = 0;
+  const cudaError_t result = cudaGetDeviceCount(&devices);
+  if (result == cudaSuccess && devices > 0) return "";
+  cudaGetLastError();
+  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) return "no NVIDIA driver on this machine";
+  return fmt::format("no usable CUDA device ({})", result != cudaSuccess ? cudaGetErrorString(result) : "none found");
+}
+
+}  // namespace
+
+void cuda_check(cudaError_t result, const char* what) {
+  if (result == cudaSuccess) return;
+  cudaGetLastError();  // so that the next call does not report it again
+  const bool missing = result == cudaErrorNoDevice || result == cudaErrorInsufficientDriver;
+  throw Error(missing ? ErrorCode::kMissingFeature : ErrorCode::kInternal,
+              fmt::format("CUDA: {}: {} ({})", what, cudaGetErrorString(result), cudaGetErrorName(result)),
+              missing ? "run on the CPU" : "");
+}
+
+const std::string& cuda_missing() {
+  static const std::string problem = find_problem();
+  return problem;
+}
+
+std::string cuda_device_name() {
+  int device = 0, driver = 0;
+  cudaDeviceProp properties = {};
+  cuda_check(cudaGetDevice(&device), "current device");
+  cuda_check(cudaGetDeviceProperties(&properties, device), "properties of the device");
+  cuda_check(cudaDriverGetVersion(&driver), "version of the driver");
+  return fmt::format("{}, compute capability {}.{}, {} multiprocessors, {:.0f} GiB, driver for CUDA {}.{}",
+                     properties.name, properties.major, properties.minor, properties.multiProcessorCount,
+                     static_cast<double>(properties.totalGlobalMem) / (1 << 30), driver / 1000, driver % 1000 / 10);
+}
+
+void cuda_synchronize(CudaStream stream) {
+  cuda_check(cudaStreamSynchronize(stream), "waiting for a stream");
+}
+
+bool cuda_recording(CudaStream stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  cuda_check(cudaStreamIsCapturing(stream, &status), "state of a stream");
+  return status != cudaStreamCaptureStatusNone;
+}
+
+CudaMemory::~CudaMemory() {
+  cudaFree(data_);
+}
+
+bool CudaMemory::reserve(std::size_t bytes, const char* what) {
+  if (bytes <= bytes_) return false;
+  const std::size_t wanted = bytes_ == 0 ? bytes : bytes + bytes / 4;
+  cuda_check(cudaFree(data_), "giving memory back");
+  data_ = nullptr;
+  bytes_ = 0;
+  const cudaError_t result = cudaMalloc(&data_, wanted);
+  if (result == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    data_ = nullptr;
+    std::size_t free_bytes = 0, total = 0;
+    cudaMemGetInfo(&free_bytes, &total);
+    throw Error(ErrorCode::kIo,
+                fmt::format("GPU memory: {} MB asked for {}, {} of {} MB free", wanted >> 20, what, free_bytes >> 20,
+                            total >> 20),
+                "use a smaller picture or fewer Gaussians, or end other programs on the GPU");
+  }
+  cuda_check(result, what);
+  bytes_ = wanted;
+  return true;
+}
+
+void cuda_upload(void* device, const void* host, std::size_t bytes) {
+  if (bytes > 0) cuda_check(cudaMemcpy(device, host, bytes, cudaMemcpyHostToDevice), "copying to the device");
+}
+
+void cuda_download(void* host, const void* device, std::size_t bytes) {
+  if (bytes > 0) cuda_check(cudaMemcpy(host, device, bytes, cudaMemcpyDeviceToHost), "copying from the device");
+}
+
+OwnedCudaStream::OwnedCudaStream() {
+  cuda_check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "making a stream");
+}
+OwnedCudaStream::~OwnedCudaStream() {
+  cudaStreamDestroy(stream_);
+}
+
+CudaGraph::~CudaGraph() {
+  if (recording_ != nullptr) {  // an error came between begin and end
+    cudaGraph_t graph = nullptr;
+    cudaStreamEndCapture(recording_, &graph);
+    if (graph != nullptr) cudaGraphDestroy(graph);
+  }
+  if (executable_ != nullptr) cudaGraphExecDestroy(executable_);
+}
+
+void CudaGraph::begin(CudaStream stream) {
+  cuda_check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "recording a graph");
+  recording_ = stream;
+}
+
+void CudaGraph::end() {
+  cudaGraph_t graph = nullptr;
+  cuda_check(cudaStreamEndCapture(std::exchange(recording_, nullptr), &graph), "recording a graph");
+  cudaError_t result = cudaErrorGraphExecUpdateFailure;
+  if (executable_ != nullptr) {
+    cudaGraphExecUpdateResultInfo info = {};
+    result = cudaGraphExecUpdate(executable_, graph, &info);
+    if (result != cudaSuccess) {
+      cudaGetLastError();
+      cudaGraphExecDestroy(std::exchange(executable_, nullptr));
+    }
+  }
+  if (executable_ == nullptr) result = cudaGraphInstantiate(&executable_, graph, 0);
+  cudaGraphDestroy(graph);
+  cuda_check(result, "making a graph");
+}
+
+void CudaGraph::launch(CudaStream stream) {
+  cuda_check(cudaGraphLaunch(executable_, stream), "launching a graph");
+}
+
+CudaTimer::CudaTimer() {
+  cuda_check(cudaEventCreate(&start_), "making an event");
+  cuda_check(cudaEventCreate(&stop_), "making an event");
+}
+CudaTimer::~CudaTimer() {
+  cudaEventDestroy(start_);
+  cudaEventDestroy(stop_);
+}
+void CudaTimer::start(CudaStream stream) {
+  cuda_check(cudaEventRecord(start_, stream), "recording an event");
+}
+void CudaTimer::stop(CudaStream stream) {
+  cuda_check(cudaEventRecord(stop_, stream), "recording an event");
+}
+float CudaTimer::milliseconds() {
+  float out = 0;
+  cuda_check(cudaEventSynchronize(stop_), "waiting for an event");
+  cuda_check(cudaEventElapsedTime(&out, start_, stop_), "reading an event");
+  return out;
+}
+
+}  // namespace mien
