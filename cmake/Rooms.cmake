@@ -15,6 +15,11 @@ endif()
 add_library(mien_torch INTERFACE)
 target_include_directories(mien_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(mien_torch INTERFACE ${TORCH_LIBRARIES})
+foreach(folder IN LISTS TORCH_INCLUDE_DIRS)
+  if(EXISTS ${folder}/fmt/format.h)  # LibTorch brings its own fmt headers, and hides the library for them
+    target_compile_definitions(mien_torch INTERFACE FMT_HEADER_ONLY)
+  endif()
+endforeach()
 
 function(mien_room name)
   cmake_parse_arguments(A "TORCH" "" "SOURCES;USES;LINKS" ${ARGN})

@@ -35,13 +35,12 @@ struct Job {
         gradients(TestGradients(s.count())) {
     spoil();
   }
-  void spoil() {
+  void spoil() {  // in place: a graph remembers the addresses
     rgb = rubbish_rgb;
     alpha = rubbish_alpha;
-    TestGradients g(scene.count());
-    for (auto* v : {&g.means, &g.quats, &g.scales, &g.opacities, &g.sh, &g.mean2d_norm})
-      std::fill(v->begin(), v->end(), 7.0f);
-    gradients = DeviceGradients(g);
+    for (CudaArray<float>* a : {&gradients.means, &gradients.quats, &gradients.scales, &gradients.opacities,
+                                &gradients.sh, &gradients.mean2d_norm})
+      *a = std::vector<float>(a->size(), 7);
   }
   void forward(CudaSplatRasterizer& r, CudaStream stream) {
     r.forward(device.input(scene), scene.camera, scene.options, rgb.data(), alpha.data(), true, stream);
