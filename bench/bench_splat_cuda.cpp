@@ -104,7 +104,7 @@ int time_cuda(const Scene& scene, int repeats, bool json) {
   }
   std::printf("machine   %s\nscene     %s, %dx%d, SH 3, %.0f %% covered\n", cuda_device_name().c_str(),
               scene.name.c_str(), scene.camera.width, scene.camera.height, 100 * covered / static_cast<double>(pixels));
-  std::printf("          %d visible, %.2f tiles (8x8) a Gaussian, %d batches of 32 for the way back\n", report.visible,
+  std::printf("          %d visible, %.2f tiles (16x16) a Gaussian, %d batches of 32 for the way back\n", report.visible,
               static_cast<double>(report.pairs) / static_cast<double>(n), report.batches);
   std::printf("                         graph: median      best   launched one by one: median\n");
   const auto row = [](const char* what, const Timing& t, const Timing& one_by_one) {

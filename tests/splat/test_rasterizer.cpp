@@ -96,7 +96,7 @@ TEST_P(Splat, AgreesWithTheOracleOnOneGaussian) {
 }
 
 TEST_P(Splat, AgreesWithTheOracleOnGiants) {
-  TestScene scene = random_scene(40, 136, 120, 16);  // faint, and each over much of the picture
+  TestScene scene = random_scene(40, 200, 168, 16);  // faint, and each over much of the picture
   for (float& s : scene.scales) s *= 8;
   for (float& o : scene.opacities) o *= 0.2f;
   compare_with_oracle(scene, true);

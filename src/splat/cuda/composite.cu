@@ -1,5 +1,6 @@
-// Compositing, front to back. A block a tile, a warp each half of it, a lane a pixel. A warp takes 32 list entries at a
-// time, a lane each; those that touch its 8x4 pixels are put side by side in shared memory, then drawn by all lanes.
+// Compositing, front to back. A block a tile, a lane a pixel. A warp takes 32 list entries at a time, a lane each;
+// those that touch its 8x4 pixels are put side by side in shared memory, then drawn by all lanes. The warps do not wait
+// for one another.
 #include "splat/cuda/ellipse.cuh"
 
 namespace mien::splat::cuda {
@@ -17,18 +18,19 @@ __device__ inline Loaded load(const float4* records, std::uint32_t id) {
 template <bool keep>
 __global__ void __launch_bounds__(kPixels)
     composite_kernel(const __grid_constant__ Frame frame, float* rgb, float* alpha) {
-  __shared__ float4 staged[2][3][32];
-  __shared__ std::uint32_t stops[2], first_batch;
+  __shared__ float4 staged[kTileWarps][3][32];
+  __shared__ std::uint32_t stops[kTileWarps], first_batch;
   const Workspace& w = frame.w;
   const View& view = frame.view;
   const int tile = blockIdx.x, tile_x = tile % view.tiles_x, tile_y = tile / view.tiles_x;
-  const int half = threadIdx.x / 32, lane = threadIdx.x % 32;
-  const int px = tile_x * kSide + lane % kSide, py = tile_y * kSide + half * 4 + lane / kSide;
+  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  const Place here = pixel_of(threadIdx.x), corner = pixel_of(threadIdx.x - lane);
+  const int px = tile_x * kSide + here.x, py = tile_y * kSide + here.y;
   const float x = static_cast<float>(px) + 0.5f, y = static_cast<float>(py) + 0.5f;
-  const float left = static_cast<float>(tile_x * kSide) + 0.5f;
-  const float top = static_cast<float>(tile_y * kSide + half * 4) + 0.5f;
+  const float left = static_cast<float>(tile_x * kSide + corner.x) + 0.5f;
+  const float top = static_cast<float>(tile_y * kSide + corner.y) + 0.5f;
   const bool inside = px < view.width && py < view.height;
-  const std::uint32_t begin = w.begins[tile], n = begin == kNoRoom ? 0 : w.counts[tile];
+  const std::uint32_t begin = w.begins[tile], n = begin == kNone ? 0 : w.counts[tile];
   const std::uint32_t* ids = w.ids + begin;
 
   float transmittance = inside ? 1.0f : -1.0f, red = 0, green = 0, blue = 0;
@@ -42,13 +44,13 @@ __global__ void __launch_bounds__(kPixels)
     if (keep && first > 0)
       w.kept[(static_cast<std::int64_t>(w.states[tile]) + first / kBatch - 1) * kPixels + threadIdx.x] =
           make_float4(red, green, blue, transmittance);
-    const bool hit = first + lane < n && touches(next.ellipse, left, top, kSide - 1, 3);
+    const bool hit = first + lane < n && touches(next.ellipse, left, top, 7, 3);
     const unsigned hits = __ballot_sync(kWarp, hit);
     const int place = __popc(hits & ((1u << lane) - 1));
     if (hit) {
-      staged[half][0][place] = next.ellipse.a;
-      staged[half][1][place] = next.ellipse.b;
-      staged[half][2][place] = next.colour;
+      staged[warp][0][place] = next.ellipse.a;
+      staged[warp][1][place] = next.ellipse.b;
+      staged[warp][2][place] = next.colour;
     }
     __syncwarp();
     if (first + kBatch + lane < n) next = load(w.records, next_id);
@@ -56,7 +58,7 @@ __global__ void __launch_bounds__(kPixels)
     const int count = __popc(hits);
 #pragma unroll 4
     for (int k = 0; k < count; ++k) {
-      const float4 a = staged[half][0][k], b = staged[half][1][k], colour = staged[half][2][k];
+      const float4 a = staged[warp][0][k], b = staged[warp][1][k], colour = staged[warp][2][k];
       const Step s = step(a, b.x, b.y, x, y, transmittance);
       const float weight = s.drawn ? s.weight : 0.0f;
       red = fmaf(weight, colour.x, red);
@@ -81,11 +83,12 @@ __global__ void __launch_bounds__(kPixels)
     w.finals[static_cast<std::int64_t>(tile) * kPixels + threadIdx.x] = make_float4(red, green, blue, remaining);
     const std::uint32_t drawn = (min(first, n) + kBatch - 1) / kBatch;
     if (lane == 0) {
-      stops[half] = drawn;
-      w.stops[2 * tile + half] = drawn;
+      stops[warp] = drawn;
+      w.stops[kTileWarps * tile + warp] = drawn;
     }
     __syncthreads();
-    const std::uint32_t batches = max(stops[0], stops[1]);
+    std::uint32_t batches = 0;
+    for (int k = 0; k < kTileWarps; ++k) batches = max(batches, stops[k]);
     if (batches == 0) return;
     if (threadIdx.x == 0) first_batch = atomicAdd(&w.status->batches, batches);
     __syncthreads();

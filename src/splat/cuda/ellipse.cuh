@@ -40,6 +40,15 @@ __device__ inline bool touches_tile(const Ellipse& e, int tile_x, int tile_y) {
                  kSide - 1);
 }
 
+// Where pixel `place` of a tile lies. Each warp has 8x4 pixels, each pair of warps a quarter of the tile.
+struct Place {
+  int x, y;
+};
+__device__ inline Place pixel_of(int place) {
+  const int warp = place / 32, lane = place % 32;
+  return {warp / 2 % 2 * 8 + lane % 8, warp / 4 * 8 + warp % 2 * 4 + lane / 8};
+}
+
 // One Gaussian at one pixel. A full pixel carries minus its transmittance, so that it fails the test of the stop by
 // itself.
 struct Step {

@@ -1,12 +1,12 @@
 // What the CUDA kernels share: the layout of the working memory, and the calls that enqueue each stage. Included by
 // kernels and by the C++ that owns the memory; needs only the runtime's types.
 //
-// The picture is cut into tiles of 8x8 pixels. Each Gaussian is counted in the tiles that its ellipse touches
+// The picture is cut into tiles of 16x16 pixels. Each Gaussian is paired with the tiles that its ellipse touches
 // (project), each tile gets a segment of the lists (allocate), the lists are filled (scatter) and sorted near to far
-// (sort), and each half of a tile is composited by one warp, a pixel a lane (composite). For the way back, composite
-// leaves every pixel's state before each batch of 32 list entries, so that all batches of all tiles can be worked on
-// at once (composite_backward). A batch writes its sums for a Gaussian into a row that belongs to that Gaussian and
-// tile alone: no atomics, and the same bits every time. project_backward adds up each Gaussian's rows.
+// (sort), and a tile is composited by eight warps, a pixel a lane (composite). For the way back, composite leaves every
+// pixel's state before each batch of 32 list entries, so that all batches of all tiles can be worked on at once
+// (composite_backward). A batch writes its sums for a Gaussian into the row of their pair, which nobody else writes: no
+// atomics, and the same bits every time. project_backward adds up each Gaussian's rows.
 #pragma once
 
 #include <driver_types.h>
@@ -18,18 +18,19 @@
 
 namespace mien::splat::cuda {
 
-constexpr int kSide = 8;         // pixels a side of a tile
-constexpr int kPixels = 64;      // of a tile
-constexpr int kBatch = 32;       // list entries between two records of the pixels' state
-constexpr int kMaskTiles = 64;   // a Gaussian over no more tiles than this has a bit for each
-constexpr int kRowFloats = 12;   // sums of one Gaussian over one tile: the 9 of TileBackward, and padding
-constexpr int kSortSpan = 2048;  // list entries sorted in shared memory at once
-constexpr std::uint32_t kNoRoom = 0xffffffffu;  // begins[] of a tile whose list did not fit
+constexpr int kSide = 16;                 // pixels a side of a tile
+constexpr int kPixels = kSide * kSide;    // of a tile; in the order of composite()'s threads: see pixel_of()
+constexpr int kTileWarps = kPixels / 32;  // each 8x4 pixels
+constexpr int kBatch = 32;                // list entries between two records of the pixels' state
+constexpr int kMaskTiles = 64;            // a Gaussian over no more tiles than this has a bit for each
+constexpr int kRowFloats = 12;            // sums of one pair: the 9 of TileBackward, and padding
+constexpr int kSortSpan = 2048;           // list entries sorted in shared memory at once
+constexpr std::uint32_t kNone = 0xffffffffu;
 
 // Counters of one frame.
 struct Status {
-  unsigned long long rows;     // (Gaussian, tile) pairs, wanted; more than the capacity is an overflow
-  unsigned long long entries;  // list entries, wanted: at most `rows`
+  unsigned long long rows;     // pairs of Gaussian and tile, wanted; more than the capacity is an overflow
+  unsigned long long entries;  // list entries: fewer, since large Gaussians have pairs with all tiles of their box
   std::uint32_t states;        // batches whose starting state is kept
   std::uint32_t batches;       // batches for the way back
   std::uint32_t visible;       // Gaussians in the picture
@@ -44,6 +45,10 @@ struct Batch {
   std::uint32_t tile, index;
 };
 
+struct Pair {
+  std::uint32_t tile, id;  // tile kNone: in the box, but not touched
+};
+
 // Device memory. N Gaussians, T tiles, I = capacity.
 struct Workspace {
   Status* status;          // [1], then counts and filled: cleared together
@@ -52,19 +57,21 @@ struct Workspace {
   float4* records;         // [N][3]: u v xx xy, yy log_opacity slope_x slope_y, red green blue depth (see Record)
   Box* boxes;              // [N]
   std::uint64_t* masks;    // [N] touched tiles of the box, row by row; for boxes of up to kMaskTiles tiles
-  std::uint32_t* rows;     // [N] first row of each Gaussian
-  std::uint32_t* begins;   // [T] first list entry of each tile
+  std::uint32_t* rows;     // [N] first pair of each Gaussian
+  std::uint32_t* begins;   // [T] first list entry of each tile; kNone after an overflow
   std::uint32_t* states;   // [T] first kept state of each tile, that of its batch 1
+  Pair* pairs;             // [I]
   std::uint64_t* keys;     // [I] depth and Gaussian
   std::uint64_t* spare;    // [I] for merging long lists
   std::uint32_t* ids;      // [I] Gaussians, near to far
   std::uint32_t capacity;  // I
+  int multiprocessors;
   // For the way back, else nullptr:
-  float4* finals;        // [T][64] red, green, blue with background, transmittance
-  std::uint32_t* stops;  // [T][2] batches that each half of a tile has drawn
-  float4* kept;          // [I / 32][64] red, green, blue, transmittance before a batch; minus it where full
+  float4* finals;        // [T][256] red, green, blue with background, transmittance
+  std::uint32_t* stops;  // [T][8] batches that each warp of a tile has drawn
+  float4* kept;          // [I / 32][256] red, green, blue, transmittance before a batch; minus it where full
   Batch* batches;        // [I / 32 + T]
-  std::uint8_t* drawn;   // [I] whether the row has been written
+  std::uint8_t* drawn;   // [I] whether the row of the pair has been written
   float* sums;           // [I][kRowFloats]
 };
 
@@ -85,8 +92,7 @@ void allocate(const Frame& frame, cudaStream_t stream);
 void scatter(const Frame& frame, cudaStream_t stream);
 void sort(const Frame& frame, cudaStream_t stream);
 void composite(const Frame& frame, float* rgb, float* alpha, cudaStream_t stream);
-void composite_backward(const Frame& frame, const float* d_rgb, const float* d_alpha, int multiprocessors,
-                        cudaStream_t stream);
+void composite_backward(const Frame& frame, const float* d_rgb, const float* d_alpha, cudaStream_t stream);
 void project_backward(const Frame& frame, const Gradients& gradients, cudaStream_t stream);
 
 }  // namespace mien::splat::cuda

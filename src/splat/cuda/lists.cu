@@ -5,7 +5,7 @@
 namespace mien::splat::cuda {
 namespace {
 
-constexpr int kAllocateThreads = 256, kScatterThreads = 128, kSortThreads = 128;
+constexpr int kAllocateThreads = 256, kScatterThreads = 256, kSortThreads = 256;
 
 __device__ inline std::uint32_t inclusive_sum(std::uint32_t value, int lane) {
   for (int step = 1; step < 32; step *= 2) {
@@ -45,40 +45,24 @@ __global__ void __launch_bounds__(kAllocateThreads) allocate_kernel(const __grid
   }
   __syncthreads();
   if (tile >= frame.view.tiles_x * frame.view.tiles_y) return;
-  const unsigned long long begin = first_entry + sums[0][warp] + entry - n;
-  w.begins[tile] = begin + n <= w.capacity ? static_cast<std::uint32_t>(begin) : kNoRoom;
+  const bool fits = w.status->rows <= w.capacity;
+  w.begins[tile] = fits ? static_cast<std::uint32_t>(first_entry + sums[0][warp] + entry - n) : kNone;
   w.states[tile] = first_state + sums[1][warp] + state - batches;
 }
 
+// A thread a pair, in turns.
 __global__ void __launch_bounds__(kScatterThreads) scatter_kernel(const __grid_constant__ Frame frame) {
   const Workspace& w = frame.w;
-  const int i = blockIdx.x * kScatterThreads + threadIdx.x, lane = threadIdx.x % 32;
-  const int tiles_x = frame.view.tiles_x;
-  const Box box = i < frame.cloud.count ? w.boxes[i] : Box{0, 0, 0, 0};
-  const int area = area_of(box);
-  const bool large = area > kMaskTiles;
-  std::uint64_t mask = area > 0 && !large ? w.masks[i] : 0;
-  std::uint64_t key = 0;
-  Ellipse ellipse = {};
-  if (area > 0) {
-    const float4* record = w.records + 3 * static_cast<std::int64_t>(i);
-    key = static_cast<std::uint64_t>(__float_as_uint(record[2].w)) << 32 | static_cast<std::uint32_t>(i);
-    if (large) ellipse = {record[0], record[1]};
+  const unsigned long long rows = w.status->rows;
+  if (rows > w.capacity) return;
+  for (std::uint32_t row = blockIdx.x * kScatterThreads + threadIdx.x; row < rows; row += gridDim.x * kScatterThreads) {
+    const Pair pair = w.pairs[row];
+    if (w.drawn != nullptr) w.drawn[row] = 0;
+    if (pair.tile == kNone) continue;
+    const float depth = w.records[3 * static_cast<std::int64_t>(pair.id) + 2].w;
+    const std::uint32_t place = w.begins[pair.tile] + atomicAdd(w.filled + pair.tile, 1u);
+    w.keys[place] = static_cast<std::uint64_t>(__float_as_uint(depth)) << 32 | pair.id;
   }
-  if (w.drawn != nullptr && area > 0) {
-    const std::uint32_t first = w.rows[i], count = large ? area : __popcll(mask);
-    for (std::uint32_t row = first; row < first + count && row < w.capacity; ++row) w.drawn[row] = 0;
-  }
-  auto append = [&](int tile, std::uint64_t k) {
-    const std::uint32_t begin = w.begins[tile];
-    if (begin != kNoRoom) w.keys[begin + atomicAdd(w.filled + tile, 1u)] = k;
-  };
-  const int width = box.x1 - box.x0;
-  for (; mask != 0; mask &= mask - 1) {
-    const int place = __ffsll(static_cast<long long>(mask)) - 1;
-    append((box.y0 + place / width) * tiles_x + box.x0 + place % width, key);
-  }
-  visit_large(large, lane, box, ellipse, key, tiles_x, append);
 }
 
 // Lets the other threads of a warp, or of the block, see what was written.
@@ -159,7 +143,7 @@ __global__ void __launch_bounds__(kSortThreads) sort_kernel(const __grid_constan
   __shared__ std::uint64_t shared[kSortSpan];
   const Workspace& w = frame.w;
   const std::uint32_t n = w.counts[blockIdx.x], begin = w.begins[blockIdx.x];
-  if (n == 0 || begin == kNoRoom) return;
+  if (n == 0 || begin == kNone) return;
   const bool alone = n <= 64;
   if (alone && threadIdx.x >= 32) return;
   const int threads = alone ? 32 : kSortThreads;
@@ -183,7 +167,7 @@ void allocate(const Frame& frame, cudaStream_t stream) {
 
 void scatter(const Frame& frame, cudaStream_t stream) {
   if (frame.cloud.count == 0) return;
-  scatter_kernel<<<(frame.cloud.count + kScatterThreads - 1) / kScatterThreads, kScatterThreads, 0, stream>>>(frame);
+  scatter_kernel<<<8 * frame.w.multiprocessors, kScatterThreads, 0, stream>>>(frame);
 }
 
 void sort(const Frame& frame, cudaStream_t stream) {

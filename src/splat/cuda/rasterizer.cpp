@@ -80,13 +80,15 @@ std::size_t CudaSplatRasterizer::Impl::lay_out(void* base) {
   carver.take(w.boxes, n);
   carver.take(w.masks, n);
   carver.take(w.rows, n);
+  carver.take(w.pairs, pairs);
   carver.take(w.keys, pairs);
   carver.take(w.spare, pairs);
   carver.take(w.ids, pairs);
   w.capacity = static_cast<std::uint32_t>(pairs);
+  w.multiprocessors = multiprocessors;
   if (keep) {
     carver.take(w.finals, t * kPixels);
-    carver.take(w.stops, 2 * t);
+    carver.take(w.stops, t * kTileWarps);
     carver.take(w.kept, (pairs / kBatch + 1) * kPixels);
     carver.take(w.batches, pairs / kBatch + t);
     carver.take(w.drawn, pairs);
@@ -203,7 +205,7 @@ void CudaSplatRasterizer::backward(const SplatInput& input, const Camera& camera
                          gradients.sh,
                          gradients.mean2d_norm,
                          add};
-  if (s.options.stages > 6) composite_backward(s.frame, d_rgb, d_alpha, s.multiprocessors, stream);
+  if (s.options.stages > 6) composite_backward(s.frame, d_rgb, d_alpha, stream);
   if (s.options.stages > 7) project_backward(s.frame, out, stream);
   cuda_check(cudaGetLastError(), "gradients of Gaussians");
 }
