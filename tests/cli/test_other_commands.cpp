@@ -5,7 +5,9 @@
 #include "cli/program.h"
 #include "cli/sounds.h"
 #include "mien/base/json.h"
+#include "mien/media/audio.h"
 #include "mien/media/image.h"
+#include "speech/hubert/tiny_model.h"
 
 namespace mien::testing_cli {
 namespace {
@@ -86,6 +88,61 @@ TEST(Eval, AvatarBySpeechNeedsSound) {
                  {"sequence two", "no audio", "tracked"});
   expect_refusal(mien({"eval", "avatar", "ada", "--capture", capture.folder.string(), "--motion", "dance"}), 2,
                  {"dance", "tracked", "speech"});
+}
+
+TEST(Eval, FeaturesOfSpeech) {
+  const Scratch scratch;
+  const std::string wav = (scratch / "a.wav").string();
+  Audio audio;
+  audio.samples = testing::test_sound(16000);
+  write_wav(wav, audio);
+  testing::TinyModel model;
+  model.make(1);
+  model.write(scratch / "model");
+  const std::string folder = (scratch / "model").string();
+  const std::string out = (scratch / "f.safetensors").string();
+  const Outcome good = mien({"eval", "features", wav, "--encoder", "hubert", "--model", folder, "--json", "-o", out});
+  ASSERT_EQ(good.status, 0) << good.err;
+  const Json said = Json::parse(good.out);
+  EXPECT_EQ(said["features"], 49);
+  EXPECT_EQ(said["width"], testing::TinyModel::kHidden);
+  const auto values = SafetensorsFile::open(out).floats("features", {49, testing::TinyModel::kHidden});
+  double sum = 0;
+  for (const float v : values) sum += v;
+  EXPECT_NEAR(said["mean"].get<double>(), sum / static_cast<double>(values.size()), 1e-5);
+  for (const char* encoder : {"mel", "phonetic"}) {
+    const Outcome other = mien({"eval", "features", wav, "--encoder", encoder, "--json"});
+    ASSERT_EQ(other.status, 0) << other.err;
+    EXPECT_EQ(Json::parse(other.out)["features"], 50) << encoder;
+  }
+  expect_refusal(mien({"eval", "features", wav, "--encoder", "ear"}), 2, {"ear", "phonetic", "hubert"});
+  expect_refusal(mien({"eval", "features", wav, "--encoder", "hubert"}), 2, {"--model"});
+  expect_refusal(mien({"eval", "features", wav, "--encoder", "hubert", "--model", (scratch / "absent").string()}), 3,
+                 {"absent", "config.json", "save_pretrained"});
+  expect_refusal(mien({"eval", "features", wav, "--encoder", "hubert", "--model", folder, "--device", "abacus"}), 5,
+                 {"abacus", "cpu"});
+}
+
+TEST(Eval, EmotionOfAVoice) {
+  const Scratch scratch;
+  const std::string wav = (scratch / "a.wav").string();
+  Audio audio;
+  audio.samples = testing::test_sound(48000);
+  write_wav(wav, audio);
+  testing::TinyModel model;
+  model.classifier = true;
+  model.make(2);
+  model.write(scratch / "model");
+  const std::string keys = (scratch / "keys.json").string();
+  const std::string folder = (scratch / "model").string();
+  const Outcome good = mien({"eval", "voice-emotion", wav, "--model", folder, "--window", "1", "-o", keys});
+  ASSERT_EQ(good.status, 0) << good.err;
+  const EmotionTrack track = parse_emotion_track(keys);  // as `mien speak --emotion keys.json` reads it
+  ASSERT_EQ(track.keys.size(), 3u);
+  EXPECT_NEAR(track.keys[1].time, 1.5, 1e-9);
+  for (int i = 0; i < 3; ++i) model.config["id2label"][std::to_string(i)] = fmt::format("LABEL_{}", i);
+  model.write(scratch / "model");
+  expect_refusal(mien({"eval", "voice-emotion", wav, "--model", folder}), 3, {"LABEL_0", "id2label"});
 }
 
 TEST(Capture, SubcommandsAreNamed) {
