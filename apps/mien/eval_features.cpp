@@ -1,4 +1,5 @@
 // mien eval features: what a speech encoder makes of a recording.
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -37,7 +38,9 @@ void run(Options& options) {
   const auto encoder = make_speech_encoder(options.encoding);
   const SpeechEncoderInfo& info = encoder->info();
   const Audio audio = read_audio(options.audio);
+  const auto start = std::chrono::steady_clock::now();
   const SpeechFeatures features = encoder->encode(audio.samples);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   double sum = 0;
   double squares = 0;
   for (const float value : features.values) {
@@ -49,15 +52,23 @@ void run(Options& options) {
   const double deviation = std::sqrt(std::max(0.0, squares / count - mean * mean));
   if (!options.output.empty()) save(options.output, info, features);
   if (options.json) {
-    const Json out = {{"encoder", info.name},          {"seconds", audio.seconds()}, {"features", features.count()},
-                      {"width", features.width},       {"rate", info.rate},          {"first_time", info.first_time},
-                      {"look_ahead", info.look_ahead}, {"causal", info.causal},      {"mean", mean},
+    const Json out = {{"encoder", info.name},
+                      {"seconds", audio.seconds()},
+                      {"features", features.count()},
+                      {"width", features.width},
+                      {"rate", info.rate},
+                      {"first_time", info.first_time},
+                      {"look_ahead", info.look_ahead},
+                      {"causal", info.causal},
+                      {"encode_seconds", took.count()},
+                      {"mean", mean},
                       {"deviation", deviation}};
     std::printf("%s\n", out.dump().c_str());
     return;
   }
   std::printf("%s: %d features of %d values, %.0f a second, the first at %.4f s\n", info.name.c_str(), features.count(),
               features.width, info.rate, info.first_time);
+  std::printf("%.2f s of sound took %.3f s\n", audio.seconds(), took.count());
   std::printf("mean %.4f, deviation %.4f; a stream gives %s features %.3f s after their moment\n", mean, deviation,
               info.causal ? "the same" : "nearly the same", info.look_ahead);
 }
@@ -73,11 +84,13 @@ void add_eval_features_command(CLI::App& eval) {
                       "hubert: folder with config.json and model.safetensors of a HuBERT or wav2vec 2.0 model (Hugging "
                       "Face); phonetic: another speech.safetensors");
   command->add_option("--device", options->encoding.device, "cpu or cuda (hubert)")->capture_default_str();
-  command->add_option("--chunk", options->encoding.chunk_seconds, "hubert: seconds of a chunk of a long recording")
+  command
+      ->add_option("--context", options->encoding.context_seconds,
+                   "hubert: seconds heard around a window and forgotten")
       ->capture_default_str();
-  command->add_option("--context", options->encoding.context_seconds, "hubert: seconds heard around a chunk")
-      ->capture_default_str();
-  command->add_option("--whole", options->encoding.longest_seconds, "hubert: recordings up to this long are not cut")
+  command
+      ->add_option("--whole", options->encoding.longest_seconds,
+                   "hubert: recordings up to this many seconds are not cut")
       ->capture_default_str();
   command->add_option("-o,--output", options->output, "Write them as safetensors: features [T, width]");
   command->add_flag("--json", options->json, "Print JSON");

@@ -20,8 +20,9 @@ struct SpeechEncoderOptions {
   // Hugging Face publishes them. mel: not used.
   std::filesystem::path model;
   std::string device = "cpu";  // "cuda", "cuda:1": for hubert only, the others run on the CPU
-  // HuBERT hears everything before it says anything. Recordings up to `longest_seconds` are therefore encoded whole;
-  // longer ones, and streams, in chunks that hear `context_seconds` more on both sides and forget the rest.
+  // HuBERT hears everything before it says anything. Recordings up to `longest_seconds` are therefore encoded whole,
+  // longer ones in windows of that length that overlap; streams come in chunks. `context_seconds` on both sides of a
+  // window or chunk are heard, but their features thrown away.
   double longest_seconds = 60;
   double chunk_seconds = 4;
   double context_seconds = 2;

@@ -74,6 +74,8 @@ class HubertEncoder : public SpeechEncoder {
     const auto features = [](double seconds) { return static_cast<std::int64_t>(std::lround(seconds * kFeatureRate)); };
     chunking_ = {std::max<std::int64_t>(1, features(options.chunk_seconds)), features(options.context_seconds)};
     longest_ = static_cast<std::size_t>(options.longest_seconds * kSpeechRate);
+    windows_ = {std::max(chunking_.chunk, features(options.longest_seconds) - 2 * chunking_.context),
+                chunking_.context};
     info_.name = c.model_type;
     info_.width = c.hidden;
     info_.rate = static_cast<double>(kSpeechRate) / c.hop();
@@ -93,15 +95,16 @@ class HubertEncoder : public SpeechEncoder {
       out.values = network_.hidden(hubert_input(network_.config(), samples));
       return out;
     }
-    HubertStream chunks(network_, chunking_);
-    chunks.push(samples, out);
-    chunks.finish(out);
+    HubertStream windows(network_, windows_);
+    windows.push(samples, out);
+    windows.finish(out);
     return out;
   }
 
  private:
   HubertNetwork network_;
-  Chunking chunking_;
+  Chunking chunking_;  // of streams
+  Chunking windows_;   // of long recordings: as long as may be encoded whole
   std::size_t longest_ = 0;
   SpeechEncoderInfo info_;
 };

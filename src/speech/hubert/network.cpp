@@ -96,6 +96,18 @@ at::Tensor position_weight(const Loader& load, const HubertConfig& c) {
   return direction * (length / direction.norm(at::Scalar(2), at::IntArrayRef({0, 1}), true));
 }
 
+// LibTorch's own failures, which are almost always a lack of memory, as ours.
+template <typename Body>
+auto reporting_failures(const Body& body) {
+  try {
+    return body();
+  } catch (const c10::Error& error) {
+    const std::string what = error.what_without_backtrace();
+    throw Error(ErrorCode::kIo, "LibTorch gave up on the speech network: " + what.substr(0, what.find('\n')),
+                "if memory ran out, encode less at once (--whole 20) or use --device cpu");
+  }
+}
+
 std::vector<float> to_floats(const at::Tensor& tensor) {
   const at::Tensor dense = tensor.to(at::kCPU).contiguous();
   const float* data = dense.data_ptr<float>();
@@ -110,6 +122,7 @@ struct HubertNetwork::Tensors {
   Affine projection_norm, projection, position, encoder_norm;
   std::vector<AttentionLayer> layers;
 
+  at::Tensor run(const HubertConfig& c, std::span<const float> samples, std::span<const float> layer_weights) const;
   Tensors(const HubertConfig& c, const SafetensorsFile& file, const std::string& device_name)
       : device(parse_device(device_name)) {
     const c10::InferenceMode guard;
@@ -181,25 +194,23 @@ at::Tensor feed_forward(const at::Tensor& x, const AttentionLayer& layer, Hubert
 }  // namespace
 
 HubertNetwork::HubertNetwork(HubertConfig config, const SafetensorsFile& file, const std::string& device)
-    : config_(std::move(config)), tensors_(std::make_unique<const Tensors>(config_, file, device)) {}
+    : config_(std::move(config)),
+      tensors_(reporting_failures([&] { return std::make_unique<const Tensors>(config_, file, device); })) {}
 HubertNetwork::~HubertNetwork() = default;
 HubertNetwork::HubertNetwork(HubertNetwork&&) noexcept = default;
 
-std::vector<float> HubertNetwork::hidden(std::span<const float> samples, std::span<const float> layer_weights) const {
-  const HubertConfig& c = config_;
-  const Tensors& t = *tensors_;
-  MIEN_CHECK(samples.size() >= static_cast<std::size_t>(c.receptive_field()), "{} samples", samples.size());
-  const c10::InferenceMode guard;
+at::Tensor HubertNetwork::Tensors::run(const HubertConfig& c, std::span<const float> samples,
+                                       std::span<const float> layer_weights) const {
   at::Tensor x = at::empty({1, 1, static_cast<std::int64_t>(samples.size())}, at::TensorOptions().dtype(at::kFloat));
   std::memcpy(x.data_ptr<float>(), samples.data(), samples.size_bytes());
-  x = convolve(x.to(t.device), t.convolutions, c);
-  if (c.projection_norm) x = normalise(x, t.projection_norm, c.epsilon);
-  x = linear(x, t.projection);
-  at::Tensor place = at::conv1d(x.transpose(0, 1).unsqueeze(0), t.position.weight, t.position.bias, 1,
+  x = convolve(x.to(device), convolutions, c);
+  if (c.projection_norm) x = normalise(x, projection_norm, c.epsilon);
+  x = linear(x, projection);
+  at::Tensor place = at::conv1d(x.transpose(0, 1).unsqueeze(0), position.weight, position.bias, 1,
                                 c.position_kernel / 2, 1, c.position_groups);
   place = place.narrow(2, 0, x.size(0));  // an even kernel gives one too many
   x = x + activate(place, c.conv_activation)[0].transpose(0, 1);
-  if (!c.stable_norm) x = normalise(x, t.encoder_norm, c.epsilon);
+  if (!c.stable_norm) x = normalise(x, encoder_norm, c.epsilon);
 
   at::Tensor sum;
   const auto account = [&](std::size_t state) {
@@ -207,9 +218,9 @@ std::vector<float> HubertNetwork::hidden(std::span<const float> samples, std::sp
     const at::Tensor part = x * layer_weights[state];
     sum = sum.defined() ? sum + part : part;
   };
-  for (std::size_t i = 0; i < t.layers.size(); ++i) {
+  for (std::size_t i = 0; i < layers.size(); ++i) {
     account(i);
-    const AttentionLayer& layer = t.layers[i];
+    const AttentionLayer& layer = layers[i];
     if (c.stable_norm) {
       x = x + attend(normalise(x, layer.norm, c.epsilon), layer, c.heads);
       x = x + feed_forward(normalise(x, layer.final_norm, c.epsilon), layer, c.activation);
@@ -218,9 +229,17 @@ std::vector<float> HubertNetwork::hidden(std::span<const float> samples, std::sp
       x = normalise(x + feed_forward(x, layer, c.activation), layer.final_norm, c.epsilon);
     }
   }
-  if (c.stable_norm) x = normalise(x, t.encoder_norm, c.epsilon);
-  account(t.layers.size());
-  return to_floats(sum.defined() ? sum : x);
+  if (c.stable_norm) x = normalise(x, encoder_norm, c.epsilon);
+  account(layers.size());
+  return sum.defined() ? sum : x;
+}
+
+std::vector<float> HubertNetwork::hidden(std::span<const float> samples, std::span<const float> layer_weights) const {
+  MIEN_CHECK(samples.size() >= static_cast<std::size_t>(config_.receptive_field()), "{} samples", samples.size());
+  return reporting_failures([&] {
+    const c10::InferenceMode guard;
+    return to_floats(tensors_->run(config_, samples, layer_weights));
+  });
 }
 
 }  // namespace mien

@@ -144,48 +144,52 @@ TEST_F(Hubert, BrokenSamplesCountAsSilence) {
   EXPECT_EQ(encode(broken).values, encode(silent).values);
 }
 
-// Chunks of 5 features with 2 of context are the middle parts of what their windows give on their own.
-TEST_F(Hubert, LongSoundComesInChunks) {
+// Long recordings and streams are the middle parts of what their windows give on their own.
+TEST_F(Hubert, LongSoundComesInWindows) {
   TinyModel model;
   model.make(11);
   model.write(folder_);
-  SpeechEncoderOptions chunks = options();
-  chunks.chunk_seconds = 0.1;
-  chunks.context_seconds = 0.04;
-  chunks.longest_seconds = 0.2;
-  const auto encoder = make_speech_encoder(chunks);
+  SpeechEncoderOptions cut = options();
+  cut.chunk_seconds = 0.1;     // 5 features
+  cut.context_seconds = 0.04;  // 2
+  cut.longest_seconds = 0.22;  // 11 features: windows keep 7
+  const auto encoder = make_speech_encoder(cut);
+  EXPECT_NEAR(encoder->info().look_ahead, 0.08 + 0.04 + 0.0125, 1e-9);
   const std::vector<float> sound = test_sound(16 * 320 + 400 + 77);  // 17 features
-  const SpeechFeatures got = encoder->encode(sound);
-  ASSERT_EQ(got.count(), 17);
-  std::vector<float> expected;
-  for (int begin = 0; begin < 17; begin += 5) {
-    const int end = std::min(begin + 5, 17);
-    const int from = std::max(0, begin - 2);
-    const int to = std::min(17, end + 2);
-    const std::vector<float> part(sound.begin() + from * 320, sound.begin() + (to - 1) * 320 + 400);
-    const SpeechFeatures window = encode(part);
-    ASSERT_EQ(window.count(), to - from);
-    for (int i = begin; i < end; ++i)
-      expected.insert(expected.end(), window.at(i - from).begin(), window.at(i - from).end());
-  }
-  EXPECT_EQ(got.values, expected);
+  const auto by_windows = [&](int step) {
+    std::vector<float> out;
+    for (int begin = 0; begin < 17; begin += step) {
+      const int end = std::min(begin + step, 17);
+      const int from = std::max(0, begin - 2);
+      const int to = std::min(17, end + 2);
+      const std::vector<float> part(sound.begin() + from * 320, sound.begin() + (to - 1) * 320 + 400);
+      const SpeechFeatures window = encode(part);
+      EXPECT_EQ(window.count(), to - from);
+      for (int i = begin; i < end; ++i) out.insert(out.end(), window.at(i - from).begin(), window.at(i - from).end());
+    }
+    return out;
+  };
+  EXPECT_EQ(encoder->encode(sound).values, by_windows(7));
+  const std::vector<float> start(sound.begin(), sound.begin() + 3520);
+  EXPECT_EQ(encoder->encode(start).values, encode(start).values);  // short enough to be encoded whole
 
-  for (const std::size_t block : {1u, 160u, 333u, 4000u}) {  // a stream gives the same, however it is cut
+  const std::vector<float> expected = by_windows(5);
+  for (const std::size_t block : {1u, 160u, 333u, 6000u}) {  // a stream gives the same, however it is cut
     const auto stream = encoder->stream();
     SpeechFeatures streamed;
     for (std::size_t at = 0; at < sound.size(); at += block)
       stream->push({sound.data() + at, std::min(block, sound.size() - at)}, streamed);
     EXPECT_EQ(streamed.count(), 15) << block;  // 17 features are heard; a fourth chunk would need 20 + 2
     stream->finish(streamed);
-    EXPECT_EQ(streamed.values, got.values) << block;
+    EXPECT_EQ(streamed.values, expected) << block;
   }
   const auto brief = encoder->stream();
   SpeechFeatures one;
   brief->push(std::vector<float>(10, 0.1f), one);
   brief->finish(one);
   EXPECT_EQ(one.count(), 1);
-  chunks.chunk_seconds = 0;
-  EXPECT_THROW(make_speech_encoder(chunks), Error);
+  cut.chunk_seconds = 0;
+  EXPECT_THROW(make_speech_encoder(cut), Error);
 }
 
 TEST_F(Hubert, TensorsOfAnotherShapeAreNamed) {
