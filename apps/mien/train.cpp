@@ -25,7 +25,7 @@ struct TrainOptions {
   std::string capture, output, renderer = "gaussians", name, licence = "not stated", consent;
   GaussianTrainOptions gaussians;
   int cache_mb = 1024;
-  bool restart = false, json = false;
+  bool all_sequences = false, restart = false, json = false;
 };
 
 Image8 thumbnail(const Avatar& avatar) {
@@ -44,7 +44,10 @@ void train(TrainOptions options, bool quiet) {
     throw Error(ErrorCode::kBadArgument, fmt::format("output \"{}\" is not a .mien file", options.output),
                 "give a name such as -o me.mien");
   }
-  const Capture capture = Capture::load(options.capture);
+  Capture capture = Capture::load(options.capture);
+  if (options.all_sequences) {
+    for (CaptureSequence& sequence : capture.sequences) sequence.split = "train";
+  }
   const fs::path parent = output.has_parent_path() ? output.parent_path() : fs::path(".");
   make_output_folder(parent);
   GaussianTrainOptions& gaussians = options.gaussians;
@@ -111,6 +114,12 @@ void add_train_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--volume-count", options->gaussians.initialise.volume_count, "Gaussians for hair and clothing")
       ->capture_default_str();
+  command->add_flag("!--no-colour-modes", options->gaussians.initialise.colour_modes,
+                    "No colour that changes with the expression (wrinkles, light in the mouth)");
+  command->add_option("--mouth-weight", options->gaussians.mouth_weight, "Extra weight of the loss on the mouth")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
+  command->add_flag("--all-sequences", options->all_sequences, "Train on the sequences of the test split too");
   command->add_option("--cache-mb", options->cache_mb, "Memory for decoded pictures")->capture_default_str();
   command->add_option("--name", options->name, "Name stored in the avatar; the file's name by default");
   command->add_option("--licence", options->licence, "Licence stored in the avatar")->capture_default_str();

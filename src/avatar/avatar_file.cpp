@@ -11,6 +11,7 @@ namespace {
 
 constexpr const char* kFormat = "mien-avatar";
 constexpr int kMaxGaussians = 5'000'000;
+constexpr std::size_t kMaxModes = 256;
 
 struct TensorSpec {
   const char* name;
@@ -92,6 +93,31 @@ void load_gaussians(const SafetensorsFile& file, GaussianAvatar& avatar) {
   }
 }
 
+void load_modes(const SafetensorsFile& file, const Json& header, GaussianAvatar& avatar) {
+  const std::string where = file.path().string();
+  ColourModes& modes = avatar.modes;
+  modes.names = get_field_or<std::vector<std::string>>(header, "colour_modes", where, {});
+  if (modes.names.empty()) return;
+  if (modes.names.size() > kMaxModes) throw_bad_field("colour_modes", where, fmt::format("has {}", modes.names.size()));
+  const auto m = static_cast<std::int64_t>(modes.names.size());
+  modes.drivers = file.floats("colour_modes.drivers", {m, avatar.head.expression_count()});
+  modes.gaussian = file.ints("colour_modes.gaussian", {-1});
+  modes.colour = file.floats("colour_modes.colour", {static_cast<std::int64_t>(modes.gaussian.size()), m * 3});
+  const auto finite = [](float v) { return std::isfinite(v); };
+  if (!std::all_of(modes.drivers.begin(), modes.drivers.end(), finite) ||
+      !std::all_of(modes.colour.begin(), modes.colour.end(), finite)) {
+    throw_bad_field("colour_modes", where, "holds values that are not numbers");
+  }
+  std::int32_t last = -1;
+  for (const std::int32_t i : modes.gaussian) {
+    if (i <= last || i >= avatar.gaussians.count()) {
+      throw_bad_field("colour_modes.gaussian", where,
+                      fmt::format("names Gaussian {} after {} of {}", i, last, avatar.gaussians.count()));
+    }
+    last = i;
+  }
+}
+
 }  // namespace
 
 Json read_avatar_header(const std::filesystem::path& path) {
@@ -136,13 +162,14 @@ Avatar Avatar::load(const std::filesystem::path& path) {
   if (avatar.appearances.empty()) throw_bad_field("appearances", where, "is empty");
   avatar.gaussian.head = HeadModel::load(file, "head.");
   load_gaussians(file, avatar.gaussian);
+  load_modes(file, header, avatar.gaussian);
   return avatar;
 }
 
 void Avatar::save(const std::filesystem::path& path) const {
   SafetensorsWriter writer;
   Json header = {{"format", kFormat},
-                 {"version", kAvatarVersion},
+                 {"version", gaussian.modes.count() > 0 ? 2 : 1},
                  {"name", name},
                  {"renderer", renderer},
                  {"licence", licence},
@@ -153,6 +180,7 @@ void Avatar::save(const std::filesystem::path& path) const {
                  {"metrics", metrics},
                  {"head_model", gaussian.head.id}};
   header["emotions"] = kEmotionNames;
+  if (gaussian.modes.count() > 0) header["colour_modes"] = gaussian.modes.names;
   for (const AvatarAppearance& appearance : appearances) {
     header["appearances"].push_back({{"name", appearance.name}});
     if (appearance.thumbnail.width > 0) writer.add("thumbnail." + appearance.name, encode_png(appearance.thumbnail));
@@ -176,6 +204,12 @@ void Avatar::save(const std::filesystem::path& path) const {
   }
   writer.add("anchors.vertex", {n, kAnchorCount}, vertex);
   writer.add("anchors.weight", {n, kAnchorCount}, weight);
+  if (const ColourModes& modes = gaussian.modes; modes.count() > 0) {
+    const auto m = static_cast<std::int64_t>(modes.count()), k = static_cast<std::int64_t>(modes.gaussian.size());
+    writer.add("colour_modes.drivers", {m, gaussian.head.expression_count()}, modes.drivers);
+    writer.add("colour_modes.gaussian", {k}, std::span<const std::int32_t>(modes.gaussian));
+    writer.add_half("colour_modes.colour", {k, m * 3}, modes.colour);
+  }
   writer.write(path);
 }
 

@@ -1,5 +1,6 @@
 #include "mien/gaussian_avatar/gaussian_avatar.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "mien/base/error.h"
@@ -39,19 +40,28 @@ GaussianRenderer::GaussianRenderer(const GaussianAvatar& avatar) : avatar_(&avat
   opacities_.resize(g.opacity_logits.size());
   for (std::size_t i = 0; i < scales_.size(); ++i) scales_[i] = std::exp(g.log_scales[i]);
   for (std::size_t i = 0; i < opacities_.size(); ++i) opacities_[i] = 1.0f / (1.0f + std::exp(-g.opacity_logits[i]));
+  if (avatar.modes.count() > 0) sh_ = g.sh;
 }
 
 void GaussianRenderer::render(const MotionFrame& frame, const Camera& camera, const SplatOptions& options, float* rgb,
                               float* alpha) {
   frames_.update(frame);
   deform_gaussians(*avatar_, frames_, means_, deformation_);
+  const ColourModes& modes = avatar_->modes;
+  if (!sh_.empty()) {
+    for (const std::int32_t i : modes.gaussian) {
+      std::copy_n(&avatar_->gaussians.sh[static_cast<std::size_t>(i) * kShCoefficients * 3], 3,
+                  &sh_[static_cast<std::size_t>(i) * kShCoefficients * 3]);
+    }
+    add_colour_modes(modes, modes.activations(frame.expression), sh_);
+  }
   SplatInput input;
   input.count = avatar_->gaussians.count();
   input.means = means_.data();
   input.quats = avatar_->gaussians.quats.data();
   input.scales = scales_.data();
   input.opacities = opacities_.data();
-  input.sh = avatar_->gaussians.sh.data();
+  input.sh = sh_.empty() ? avatar_->gaussians.sh.data() : sh_.data();
   input.deformation = deformation_.data();
   rasterizer_.forward(input, camera, options, rgb, alpha, false);
 }

@@ -1,6 +1,7 @@
 #include "mien/gaussian_avatar/initialise.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -8,6 +9,7 @@
 #include "mien/base/error.h"
 #include "mien/base/parallel.h"
 #include "mien/base/random.h"
+#include "mien/geometry/raster.h"
 #include "visual_hull.h"
 
 namespace mien {
@@ -17,38 +19,72 @@ constexpr float kShDc = 0.28209479177387814f;  // Y_0^0
 constexpr float kVoxel = 0.004f;
 constexpr int kHairDepth = 5;  // voxels below the hull's surface that are filled: what lies deeper is never seen
 
-// How densely a region is covered, relative to the neck. Lips, lids and eyes carry the speech.
-float density(HeadRegion region) {
+// Square millimetres a Gaussian, relative to each other: lips, lids, eyes and teeth carry the speech.
+float footprint(HeadRegion region) {
   switch (region) {
+    case HeadRegion::kTeeth:
+      return 0.45f;
     case HeadRegion::kUpperLip:
     case HeadRegion::kLowerLip:
+      return 0.5f;
     case HeadRegion::kUpperLidLeft:
     case HeadRegion::kLowerLidLeft:
     case HeadRegion::kUpperLidRight:
     case HeadRegion::kLowerLidRight:
     case HeadRegion::kEyes:
-      return 10;
-    case HeadRegion::kTeeth:
-    case HeadRegion::kTongue:
+      return 0.6f;
     case HeadRegion::kBrows:
     case HeadRegion::kLashes:
+      return 1.0f;
+    case HeadRegion::kTongue:
+      return 1.2f;
+    case HeadRegion::kMouthInside:
+      return 1.6f;
     case HeadRegion::kNose:
-      return 5;
+      return 2.2f;
     case HeadRegion::kFace:
+      return 2.9f;
     case HeadRegion::kForehead:
       return 4;
-    case HeadRegion::kMouthInside:
     case HeadRegion::kEars:
-      return 2.5f;
-    case HeadRegion::kScalp:
-      return 1.5f;
+      return 5;
     case HeadRegion::kNeck:
-      return 1.5f;
+      return 7;
+    case HeadRegion::kScalp:
+      return 20;
     case HeadRegion::kShoulders:
-      return 0.8f;
+      return 36;
   }
-  return 1;
+  return 4;
 }
+
+bool is_inner(HeadRegion region) {
+  return region == HeadRegion::kTeeth || region == HeadRegion::kTongue || region == HeadRegion::kMouthInside;
+}
+
+// How well the faces of the mouth and the eyes can be seen at all, [0,1]: front teeth well, back teeth and backs of
+// things hardly; 1 for the rest.
+class Exposure {
+ public:
+  explicit Exposure(const HeadModel& head) {
+    for (int v = 0; v < head.vertex_count(); ++v) {
+      if (head.region[v] == HeadRegion::kTeeth) front_ = std::max(front_, head.mesh.positions[v].z());
+    }
+  }
+  float operator()(HeadRegion region, const Vec3& centre, const Vec3& normal) const {
+    constexpr float kDepth = 0.018f;  // metres behind the foremost teeth where 1/e is left
+    constexpr float kLeast = 0.05f;
+    if (region == HeadRegion::kEyes) return std::max(kLeast, normal.z());
+    if (!is_inner(region)) return 1;
+    const float depth = std::exp(-std::max(0.0f, front_ - centre.z()) / kDepth);
+    // Teeth that stand to the side turn outwards: their normals count as much as those in front.
+    const float out = normal.z() + std::abs(normal.x());
+    return std::max(kLeast, depth * std::clamp(0.35f + out, 0.0f, 1.0f));
+  }
+
+ private:
+  float front_ = -1;
+};
 
 bool is_rigid(HeadRegion region) {
   return region == HeadRegion::kScalp || region == HeadRegion::kEars || region == HeadRegion::kNeck ||
@@ -78,11 +114,15 @@ void add_surface(GaussianAvatar& avatar, const InitialiseOptions& options, std::
   std::vector<double> cumulative(head.mesh.faces.size());
   std::vector<float> face_density(head.mesh.faces.size());
   double total = 0;
+  const Exposure exposure(head);
   for (std::size_t f = 0; f < head.mesh.faces.size(); ++f) {
     const Index3& t = head.mesh.faces[f];
     const auto& p = head.mesh.positions;
-    face_density[f] = (density(head.region[t[0]]) + density(head.region[t[1]]) + density(head.region[t[2]])) / 3;
-    total += 0.5 * (p[t[1]] - p[t[0]]).cross(p[t[2]] - p[t[0]]).norm() * face_density[f];
+    const Vec3 area = 0.5f * (p[t[1]] - p[t[0]]).cross(p[t[2]] - p[t[0]]);
+    const Vec3 centre = (p[t[0]] + p[t[1]] + p[t[2]]) / 3;
+    const float seen = exposure(head.region[t[0]], centre, area.normalized());
+    for (int k = 0; k < 3; ++k) face_density[f] += seen / footprint(head.region[t[k]]) / 3;
+    total += area.norm() * face_density[f];
     cumulative[f] = total;
   }
   Builder builder(avatar);
@@ -108,7 +148,9 @@ void add_surface(GaussianAvatar& avatar, const InitialiseOptions& options, std::
     GaussianAnchor anchor;
     anchor.vertex = {t[0], t[1], t[2], t[0]};
     anchor.weight = {1 - u - v, u, v, 0};
-    builder.add((1 - u - v) * a + u * b + v * c, Quat(frame), Vec3(0.6f, 0.6f, 0.15f) * spacing, 0.8f, anchor);
+    // What shows through a half-open mouth is the dark behind it: teeth start opaque.
+    const float opacity = is_inner(head.region[t[0]]) ? 0.95f : 0.8f;
+    builder.add((1 - u - v) * a + u * b + v * c, Quat(frame), Vec3(0.6f, 0.6f, 0.15f) * spacing, opacity, anchor);
     normals.push_back(normal);
   }
 }
@@ -229,39 +271,89 @@ void add_volume(GaussianAvatar& avatar, const SurfaceFrames& frames, const std::
   }
 }
 
-// Mean colour over the views that face the Gaussian, as degree-0 SH.
-void paint(GaussianAvatar& avatar, const SurfaceFrames& frames, const std::vector<CanonicalView>& views,
-           const std::vector<Vec3>& normals) {
+// What the pictures say about the colour of each Gaussian.
+struct Painting {
+  std::vector<Vec3> sum;
+  std::vector<float> weight;
+};
+
+// Adds the views of one moment: of those that face a Gaussian and see it past the head's own surface.
+void paint(const GaussianAvatar& avatar, const CanonicalMoment& moment, const std::vector<Vec3>& normals,
+           const std::vector<bool>& wanted, Painting& painting) {
+  constexpr float kBehind = 0.003f;  // metres behind the first surface that still count as seen
+  SurfaceFrames frames(avatar.head);
+  frames.update(moment.frame);
   std::vector<float> means, deformation;
   deform_gaussians(avatar, frames, means, deformation);
-  parallel_for(avatar.gaussians.count(), 256, [&](std::int64_t i) {
-    const Vec3 mean = Eigen::Map<const Vec3>(&means[i * 3]);
-    const Mat3 turn = Eigen::Map<const Eigen::Matrix<float, 3, 3, Eigen::RowMajor>>(&deformation[i * 9]);
-    const Vec3 normal = (turn * normals[i]).normalized();
-    Vec3 sum = Vec3::Zero();
-    float total = 1e-6f;
-    for (const CanonicalView& view : views) {
-      const Vec3 to_camera = (view.camera.centre() - mean).normalized();
-      const float facing = std::max(0.0f, normal.dot(to_camera));
+  for (const CanonicalView& view : moment.views) {
+    RasterBuffer surface;
+    rasterise(frames.vertices(), avatar.head.mesh.faces, view.camera, RasterOptions{1, false, false}, surface);
+    const Vec3 eye = view.camera.centre();
+    parallel_for(avatar.gaussians.count(), 1024, [&](std::int64_t i) {
+      if (!wanted[i]) return;
+      const Vec3 mean = Eigen::Map<const Vec3>(&means[i * 3]);
+      const Mat3 turn = Eigen::Map<const Eigen::Matrix<float, 3, 3, Eigen::RowMajor>>(&deformation[i * 9]);
+      const float facing = (turn * normals[i]).normalized().dot((eye - mean).normalized());
+      const float depth = view.camera.to_camera(mean).z();
       const Vec2 at = view.camera.project(mean);
       const int x = static_cast<int>(at.x()), y = static_cast<int>(at.y());
-      if (facing <= 0.05f || x < 0 || y < 0 || x >= view.rgb.width || y >= view.rgb.height) continue;
+      if (facing <= 0.05f || x < 0 || y < 0 || x >= view.rgb.width || y >= view.rgb.height) return;
       const float matte = *view.matte.at(x, y);
-      if (matte < 0.5f) continue;
+      if (matte < 0.5f || depth > surface.depth[surface.index(x, y)] + kBehind) return;
       const float weight = std::pow(facing, 4.0f) * matte;
-      sum += weight * Vec3(view.rgb.at(x, y)[0], view.rgb.at(x, y)[1], view.rgb.at(x, y)[2]) / matte;
-      total += weight;
+      painting.sum[i] += weight * Vec3(view.rgb.at(x, y)[0], view.rgb.at(x, y)[1], view.rgb.at(x, y)[2]) / matte;
+      painting.weight[i] += weight;
+    });
+  }
+}
+
+// Degree-0 SH from the canonical moment; what it does not show from the other moments; the rest gets its region's mean.
+void paint_all(GaussianAvatar& avatar, const std::vector<CanonicalMoment>& moments, const std::vector<Vec3>& normals) {
+  const auto n = static_cast<std::size_t>(avatar.gaussians.count());
+  Painting painting{std::vector<Vec3>(n, Vec3::Zero()), std::vector<float>(n, 0)};
+  std::vector<bool> wanted(n, true);
+  for (std::size_t m = 0; m < moments.size(); ++m) {
+    paint(avatar, moments[m], normals, wanted, painting);
+    // The canonical moment decides alone what it shows; the others pool.
+    for (std::size_t i = 0; m == 0 && i < n; ++i) wanted[i] = painting.weight[i] < 1e-5f;
+  }
+  const auto region = [&](std::size_t i) {
+    return static_cast<std::size_t>(avatar.head.region[static_cast<std::size_t>(avatar.anchors[i].vertex[0])]);
+  };
+  std::array<Vec3, kHeadRegionCount> mean;
+  std::array<float, kHeadRegionCount> seen{};
+  mean.fill(Vec3::Zero());
+  for (std::size_t i = 0; i < n; ++i) {
+    mean[region(i)] += painting.sum[i];
+    seen[region(i)] += painting.weight[i];
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    Vec3 colour = Vec3::Constant(0.3f);
+    if (painting.weight[i] >= 1e-5f) {
+      colour = painting.sum[i] / painting.weight[i];
+    } else if (seen[region(i)] > 0) {
+      colour = mean[region(i)] / seen[region(i)];
     }
-    for (int c = 0; c < 3; ++c) {
-      avatar.gaussians.sh[i * kShCoefficients * 3 + c] = ((total > 1e-5f ? sum[c] / total : 0.3f) - 0.5f) / kShDc;
-    }
-  });
+    for (int c = 0; c < 3; ++c) avatar.gaussians.sh[i * kShCoefficients * 3 + c] = (colour[c] - 0.5f) / kShDc;
+  }
+}
+
+// Modes for the Gaussians whose look changes with the expression: those on the face and in the mouth.
+void add_modes(GaussianAvatar& avatar) {
+  avatar.modes = face_colour_modes(avatar.head);
+  for (int i = 0; i < avatar.gaussians.count(); ++i) {
+    const GaussianAnchor& anchor = avatar.anchors[i];
+    const HeadRegion r = avatar.head.region[anchor.vertex[0]];
+    if (anchor.weight[3] == 0 && !is_rigid(r)) avatar.modes.gaussian.push_back(i);
+  }
+  avatar.modes.colour.assign(avatar.modes.gaussian.size() * avatar.modes.names.size() * 3, 0.0f);
 }
 
 }  // namespace
 
 GaussianAvatar initialise_avatar(const HeadModel& head, const MotionFrame& frame,
-                                 const std::vector<CanonicalView>& views, const InitialiseOptions& options) {
+                                 const std::vector<CanonicalView>& views, const InitialiseOptions& options,
+                                 const std::vector<CanonicalMoment>& more) {
   if (views.empty()) {
     throw Error(ErrorCode::kBadArgument, "no view of the canonical moment", "the capture needs at least one camera");
   }
@@ -272,7 +364,10 @@ GaussianAvatar initialise_avatar(const HeadModel& head, const MotionFrame& frame
   std::vector<Vec3> normals;
   add_surface(avatar, options, normals);
   add_volume(avatar, frames, views, options, normals);
-  paint(avatar, frames, views, normals);
+  std::vector<CanonicalMoment> moments = {{frame, views}};
+  moments.insert(moments.end(), more.begin(), more.end());
+  paint_all(avatar, moments, normals);
+  if (options.colour_modes) add_modes(avatar);
   return avatar;
 }
 

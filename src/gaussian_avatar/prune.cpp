@@ -26,6 +26,23 @@ bool is_background(const ImageF& matte, int x, int y) {
 void keep_gaussians(GaussianAvatar& avatar, const std::vector<bool>& keep) {
   Gaussians& g = avatar.gaussians;
   MIEN_CHECK(static_cast<int>(keep.size()) == g.count(), "keep {} gaussians {}", keep.size(), g.count());
+  ColourModes& modes = avatar.modes;
+  const std::size_t row = modes.names.size() * 3;
+  std::vector<std::int32_t> place(keep.size(), -1);
+  for (std::size_t i = 0, next = 0; i < keep.size(); ++i) {
+    if (keep[i]) place[i] = static_cast<std::int32_t>(next++);
+  }
+  std::size_t rows = 0;
+  for (std::size_t k = 0; k < modes.gaussian.size(); ++k) {
+    const std::int32_t to = place[static_cast<std::size_t>(modes.gaussian[k])];
+    if (to < 0) continue;
+    modes.gaussian[rows] = to;
+    std::copy_n(modes.colour.begin() + static_cast<std::ptrdiff_t>(k * row), row,
+                modes.colour.begin() + static_cast<std::ptrdiff_t>(rows * row));
+    ++rows;
+  }
+  modes.gaussian.resize(rows);
+  modes.colour.resize(rows * row);
   std::size_t kept = 0;
   const auto move = [&](std::vector<float>& values, std::size_t width, std::size_t from) {
     std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(from * width), width,

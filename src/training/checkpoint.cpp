@@ -22,7 +22,7 @@ constexpr ArrayName kArrays[] = {{"means", &Gaussians::means, 3},
 void save_checkpoint(const std::filesystem::path& path, const GaussianAvatar& avatar,
                      const std::vector<GaussianOptimiser::Group>& groups, int step, std::uint64_t fingerprint) {
   SafetensorsWriter writer;
-  writer.metadata("format", "mien-gaussian-checkpoint-1");
+  writer.metadata("format", "mien-gaussian-checkpoint-2");
   writer.metadata("step", std::to_string(step));
   writer.metadata("fingerprint", std::to_string(fingerprint));
   const std::int64_t n = avatar.gaussians.count();
@@ -35,6 +35,11 @@ void save_checkpoint(const std::filesystem::path& path, const GaussianAvatar& av
   }
   writer.add("anchor.vertex", {n, kAnchorCount}, vertex);
   writer.add("anchor.weight", {n, kAnchorCount}, weight);
+  if (const ColourModes& modes = avatar.modes; modes.count() > 0) {
+    const auto k = static_cast<std::int64_t>(modes.gaussian.size()), m = static_cast<std::int64_t>(modes.count());
+    writer.add("modes.gaussian", {k}, std::span<const std::int32_t>(modes.gaussian));
+    writer.add("modes.colour", {k, m, 3}, modes.colour);
+  }
   for (const auto& group : groups) {
     if (group.state.first.empty()) continue;  // not stepped yet
     const auto count = static_cast<std::int64_t>(group.state.first.size());
@@ -53,7 +58,7 @@ int load_checkpoint(const std::filesystem::path& path, GaussianAvatar& avatar, s
     const auto found = metadata.find(key);
     return found == metadata.end() ? std::string() : found->second;
   };
-  if (field("format") != "mien-gaussian-checkpoint-1") {
+  if (field("format") != "mien-gaussian-checkpoint-2") {
     throw Error(ErrorCode::kBadFile, path.string() + ": not a checkpoint of a Gaussian avatar",
                 "remove it to start anew");
   }
@@ -73,6 +78,17 @@ int load_checkpoint(const std::filesystem::path& path, GaussianAvatar& avatar, s
     }
     avatar.anchors[i / kAnchorCount].vertex[i % kAnchorCount] = vertex[i];
     avatar.anchors[i / kAnchorCount].weight[i % kAnchorCount] = weight[i];
+  }
+  if (file.contains("modes.gaussian")) {
+    avatar.modes = face_colour_modes(avatar.head);
+    avatar.modes.gaussian = file.ints("modes.gaussian", {-1});
+    avatar.modes.colour =
+        file.floats("modes.colour", {static_cast<std::int64_t>(avatar.modes.gaussian.size()), avatar.modes.count(), 3});
+    for (const std::int32_t i : avatar.modes.gaussian) {
+      if (i < 0 || i >= n) {
+        throw Error(ErrorCode::kBadFile, fmt::format("{}: colour modes of Gaussian {} of {}", path.string(), i, n));
+      }
+    }
   }
   return std::stoi(field("step"));
 }

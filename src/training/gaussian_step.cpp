@@ -1,6 +1,7 @@
 #include "gaussian_step.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "mien/base/error.h"
@@ -19,9 +20,13 @@ GaussianOptimiser::GaussianOptimiser(GaussianAvatar& avatar, const GaussianTrain
     : avatar_(avatar), options_(options), frames_(avatar.head) {
   fetch();
   Gaussians& g = avatar_.gaussians;
-  groups_ = {{"means", &g.means, {}, {}},           {"quats", &g.quats, {}, {}},
-             {"log_scales", &g.log_scales, {}, {}}, {"opacity_logits", &g.opacity_logits, {}, {}},
-             {"sh_base", &sh_base_, {}, {}},        {"sh_rest", &sh_rest_, {}, {}}};
+  groups_ = {{"means", &g.means, {}, {}},
+             {"quats", &g.quats, {}, {}},
+             {"log_scales", &g.log_scales, {}, {}},
+             {"opacity_logits", &g.opacity_logits, {}, {}},
+             {"sh_base", &sh_base_, {}, {}},
+             {"sh_rest", &sh_rest_, {}, {}},
+             {"modes", &avatar_.modes.colour, {}, {}}};
   for (Group& group : groups_) group.gradients.assign(group.parameters->size(), 0.0f);
   const auto n = static_cast<std::size_t>(g.count());
   scales_.resize(n * 3);
@@ -44,19 +49,76 @@ void GaussianOptimiser::fetch() {
 }
 
 void GaussianOptimiser::store() {
+  write_sh(avatar_.gaussians.sh);
+}
+
+void GaussianOptimiser::write_sh(std::vector<float>& out) const {
   parallel_for(avatar_.gaussians.count(), 1024, [&](std::int64_t i) {
-    float* sh = &avatar_.gaussians.sh[i * kShCoefficients * 3];
+    float* sh = &out[i * kShCoefficients * 3];
     std::copy(&sh_base_[i * 3], &sh_base_[i * 3] + 3, sh);
     std::copy(&sh_rest_[i * (kShCoefficients - 1) * 3],
               &sh_rest_[i * (kShCoefficients - 1) * 3] + (kShCoefficients - 1) * 3, sh + 3);
   });
 }
 
+// More weight on lips and eyes, where a viewer looks first: on the rectangles that they cover in the picture, when the
+// face is turned to the camera.
+void GaussianOptimiser::weigh_pixels(const Camera& camera) {
+  weight_.clear();
+  if (options_.mouth_weight <= 0 && options_.eye_weight <= 0) return;
+  constexpr float kMargin = 0.003f;  // metres round the features
+  constexpr float kFacing = 0.35f;   // cosine between where the feature looks and the camera
+  struct Feature {
+    Vec3 sum = Vec3::Zero(), out = Vec3::Zero();
+    float left = 1e9f, right = -1e9f, top = 1e9f, bottom = -1e9f;
+    int count = 0;
+  };
+  std::array<Feature, 3> features;  // mouth, left eye, right eye
+  const HeadModel& head = avatar_.head;
+  for (int v = 0; v < head.vertex_count(); ++v) {
+    const HeadRegion r = head.region[v];
+    const int f = r == HeadRegion::kUpperLip || r == HeadRegion::kLowerLip             ? 0
+                  : r == HeadRegion::kUpperLidLeft || r == HeadRegion::kLowerLidLeft   ? 1
+                  : r == HeadRegion::kUpperLidRight || r == HeadRegion::kLowerLidRight ? 2
+                                                                                       : -1;
+    if (f < 0) continue;
+    Feature& feature = features[f];
+    const Vec2 at = camera.project(frames_.vertices()[v]);
+    feature.left = std::min(feature.left, at.x());
+    feature.right = std::max(feature.right, at.x());
+    feature.top = std::min(feature.top, at.y());
+    feature.bottom = std::max(feature.bottom, at.y());
+    feature.sum += frames_.vertices()[v];
+    feature.out += frames_.deformation()[v].col(2);  // straight ahead, carried along
+    ++feature.count;
+  }
+  for (std::size_t f = 0; f < features.size(); ++f) {
+    const Feature& feature = features[f];
+    const float extra = f == 0 ? options_.mouth_weight : options_.eye_weight;
+    if (feature.count == 0 || extra <= 0) continue;
+    const Vec3 centre = feature.sum / static_cast<float>(feature.count);
+    const Vec3 to_camera = (camera.centre() - centre).normalized();
+    if (feature.out.normalized().dot(to_camera) < kFacing) continue;
+    const float margin = kMargin * camera.fx / std::max(0.01f, camera.to_camera(centre).z());
+    const int x0 = std::clamp(static_cast<int>(feature.left - margin), 0, camera.width);
+    const int x1 = std::clamp(static_cast<int>(feature.right + margin) + 1, 0, camera.width);
+    const int y0 = std::clamp(static_cast<int>(feature.top - margin), 0, camera.height);
+    const int y1 = std::clamp(static_cast<int>(feature.bottom + margin) + 1, 0, camera.height);
+    if (weight_.empty()) weight_.assign(static_cast<std::size_t>(camera.width) * camera.height, 1.0f);
+    for (int y = y0; y < y1; ++y) {
+      for (int x = x0; x < x1; ++x) weight_[static_cast<std::size_t>(y) * camera.width + x] = 1 + extra;
+    }
+  }
+}
+
 void GaussianOptimiser::draw(const TrainingSample& sample, const float background[3], int sh_degree) {
   frames_.update(*sample.motion);
   deform_gaussians(avatar_, frames_, means_, deformation_);
-  store();
   const Gaussians& g = avatar_.gaussians;
+  sh_.resize(static_cast<std::size_t>(g.count()) * kShCoefficients * 3);
+  write_sh(sh_);
+  activations_ = avatar_.modes.activations(sample.motion->expression);
+  if (!activations_.empty()) add_colour_modes(avatar_.modes, activations_, sh_);
   parallel_for(g.count(), 1024, [&](std::int64_t i) {
     for (int k = 0; k < 3; ++k) scales_[i * 3 + k] = std::exp(g.log_scales[i * 3 + k]);
     opacities_[i] = 1.0f / (1.0f + std::exp(-g.opacity_logits[i]));
@@ -68,7 +130,7 @@ void GaussianOptimiser::draw(const TrainingSample& sample, const float backgroun
   d_alpha_.resize(pixels);
   target_.resize(pixels * 3);
   SplatInput input{g.count(),         means_.data(), g.quats.data(),      scales_.data(),
-                   opacities_.data(), g.sh.data(),   deformation_.data(), sh_degree};
+                   opacities_.data(), sh_.data(),    deformation_.data(), sh_degree};
   SplatOptions splat;
   std::copy(background, background + 3, splat.background);
   rasterizer_.forward(input, sample.camera, splat, rgb_.data(), alpha_.data(), true);
@@ -80,9 +142,10 @@ ImageLossValue GaussianOptimiser::step(const TrainingSample& sample, const float
   parallel_for(static_cast<std::int64_t>(sample.matte.size()), 4096, [&](std::int64_t i) {
     for (int c = 0; c < 3; ++c) target_[i * 3 + c] = sample.rgb[i * 3 + c] + (1 - sample.matte[i]) * background[c];
   });
+  weigh_pixels(sample.camera);
   const ImageLossValue value =
       loss_(sample.camera.width, sample.camera.height, rgb_.data(), target_.data(), alpha_.data(), sample.matte.data(),
-            nullptr, ImageLossOptions{}, d_rgb_.data(), d_alpha_.data());
+            weight_.empty() ? nullptr : weight_.data(), ImageLossOptions{}, d_rgb_.data(), d_alpha_.data());
   if (!std::isfinite(value.total)) check_finite();
 
   const Gaussians& g = avatar_.gaussians;
@@ -91,18 +154,20 @@ ImageLossValue GaussianOptimiser::step(const TrainingSample& sample, const float
   std::fill(d_opacities_.begin(), d_opacities_.end(), 0.0f);
   std::fill(d_sh_.begin(), d_sh_.end(), 0.0f);
   SplatInput input{g.count(),         means_.data(), g.quats.data(),      scales_.data(),
-                   opacities_.data(), g.sh.data(),   deformation_.data(), sh_degree};
+                   opacities_.data(), sh_.data(),    deformation_.data(), sh_degree};
   SplatOptions splat;
   std::copy(background, background + 3, splat.background);
   rasterizer_.backward(
       input, sample.camera, splat, d_rgb_.data(), d_alpha_.data(),
       {d_means_.data(), groups_[1].gradients.data(), d_scales_.data(), d_opacities_.data(), d_sh_.data()});
   chain_gradients();
-  const float group_rates[] = {rates.means, rates.quats, rates.scales, rates.opacity, rates.sh_base, rates.sh_rest};
+  const float group_rates[] = {rates.means,   rates.quats,   rates.scales, rates.opacity,
+                               rates.sh_base, rates.sh_rest, rates.modes};
   for (std::size_t i = 0; i < groups_.size(); ++i) {
-    if (i == 5 && sh_degree == 0) continue;
+    if (groups_[i].parameters->empty() || (i == 5 && sh_degree == 0)) continue;
     adam_step(*groups_[i].parameters, groups_[i].gradients, groups_[i].state, group_rates[i]);
   }
+  for (float& c : avatar_.modes.colour) c *= 1 - rates.modes * options_.mode_decay;
   limit_sizes();
   return value;
 }
@@ -126,6 +191,14 @@ void GaussianOptimiser::chain_gradients() {
     const float* sh = &d_sh_[i * kShCoefficients * 3];
     std::copy(sh, sh + 3, &groups_[4].gradients[i * 3]);
     std::copy(sh + 3, sh + kShCoefficients * 3, &groups_[5].gradients[i * (kShCoefficients - 1) * 3]);
+  });
+  const std::size_t modes = activations_.size();
+  parallel_for(static_cast<std::int64_t>(avatar_.modes.gaussian.size()), 1024, [&](std::int64_t k) {
+    const float* sh = &d_sh_[static_cast<std::size_t>(avatar_.modes.gaussian[k]) * kShCoefficients * 3];
+    float* gradient = &groups_[6].gradients[static_cast<std::size_t>(k) * modes * 3];
+    for (std::size_t m = 0; m < modes; ++m) {
+      for (int c = 0; c < 3; ++c) gradient[m * 3 + c] = activations_[m] * sh[c];
+    }
   });
 }
 

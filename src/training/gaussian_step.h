@@ -12,7 +12,7 @@
 namespace mien {
 
 struct StepRates {
-  float means, quats, scales, opacity, sh_base, sh_rest;
+  float means, quats, scales, opacity, sh_base, sh_rest, modes;
 };
 
 class GaussianOptimiser {
@@ -30,7 +30,7 @@ class GaussianOptimiser {
     std::vector<float> gradients;
     AdamState state;
   };
-  // means, quats, log_scales, opacity_logits, sh_base [N,3], sh_rest [N,15,3]
+  // means, quats, log_scales, opacity_logits, sh_base [N,3], sh_rest [N,15,3], modes [K,M,3]
   std::vector<Group>& groups() { return groups_; }
   // Writes the working arrays back into the avatar.
   void store();
@@ -38,6 +38,8 @@ class GaussianOptimiser {
   void fetch();
 
  private:
+  void write_sh(std::vector<float>& out) const;
+  void weigh_pixels(const Camera& camera);
   void draw(const TrainingSample& sample, const float background[3], int sh_degree);
   void chain_gradients();
   void limit_sizes();
@@ -52,7 +54,9 @@ class GaussianOptimiser {
   std::vector<float> sh_base_, sh_rest_;                         // the two learning rates' parts of sh
   std::vector<float> means_, deformation_, scales_, opacities_;  // posed and activated
   std::vector<float> d_means_, d_scales_, d_opacities_, d_sh_;
-  std::vector<float> rgb_, alpha_, target_, d_rgb_, d_alpha_;
+  std::vector<float> sh_;           // [N,16,3] as drawn: base, rest and the modes of the moment
+  std::vector<float> activations_;  // of the modes
+  std::vector<float> rgb_, alpha_, target_, d_rgb_, d_alpha_, weight_;
 };
 
 }  // namespace mien

@@ -4,11 +4,13 @@
 #include <chrono>
 #include <cmath>
 #include <deque>
+#include <map>
 
 #include "checkpoint.h"
 #include "gaussian_step.h"
 #include "mien/base/error.h"
 #include "mien/base/random.h"
+#include "mien/head/measures.h"
 #include "training_samples.h"
 
 namespace mien {
@@ -19,6 +21,9 @@ constexpr int kCheckpointEvery = 1000;  // steps
 constexpr int kPreviewEvery = 500;
 constexpr int kReadAhead = 3;
 constexpr float kFinalRate = 0.05f;  // of the position rate at the end
+constexpr int kOpenMoments = 4;      // that show what the closed mouth hides
+constexpr float kWideOpen = 10;      // mm between the lips that count as a fully open mouth
+constexpr float kSeenAtFirst = 1;    // pixels: of Gaussians that training does not even start with
 
 // FNV-1a over what a checkpoint must agree with.
 std::uint64_t fingerprint(const Capture& capture, const GaussianTrainOptions& options) {
@@ -27,6 +32,8 @@ std::uint64_t fingerprint(const Capture& capture, const GaussianTrainOptions& op
     text += fmt::format("{}:{}:{};", sequence.id, sequence.frames, sequence.views.size());
   text += fmt::format("{}:{}:{}:{}:{}", options.seed, options.canonical_steps, options.dynamic_steps,
                       options.initialise.surface_count, options.initialise.volume_count);
+  text += fmt::format(":{}:{}:{}:{}", options.initialise.colour_modes, options.mouth_weight, options.eye_weight,
+                      options.open_mouth_bias);
   std::uint64_t hash = 14695981039346656037ULL;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
   return hash;
@@ -56,12 +63,79 @@ std::vector<CanonicalView> canonical_views(const SampleReader& reader, const std
   return views;
 }
 
+// Gap between the lips of each sequence's frames, mm; all zero for a head that cannot be measured.
+class MouthOpenings {
+ public:
+  explicit MouthOpenings(const SampleReader& reader) {
+    const HeadModel head = reader.capture().load_head_model();
+    if (head.contours.lips.empty()) return;
+    std::vector<Vec3> vertices;
+    for (const SampleKey& key : reader.keys()) {
+      float& gap = gaps_.try_emplace({key.sequence, key.frame}, -1.0f).first->second;
+      if (gap >= 0) continue;
+      const MotionFrame& motion = reader.motion(key);
+      head.deform(motion.expression.data(), static_cast<int>(motion.expression.size()),
+                  motion.offsets.empty() ? nullptr : motion.offsets.data(), vertices);
+      gap = mouth_opening_mm(head, vertices);
+    }
+  }
+  float at(const SampleKey& key) const {
+    const auto found = gaps_.find({key.sequence, key.frame});
+    return found == gaps_.end() ? 0.0f : found->second;
+  }
+  // The widest open frame of each of the `count` sequences that open widest, all views.
+  std::vector<CanonicalMoment> widest(const SampleReader& reader, int count) const {
+    std::map<int, std::pair<float, int>> best;  // by sequence
+    for (const auto& [place, gap] : gaps_) {
+      const auto [at, fresh] = best.try_emplace(place.first, gap, place.second);
+      if (!fresh && gap > at->second.first) at->second = {gap, place.second};
+    }
+    std::vector<std::pair<float, std::pair<int, int>>> order;
+    for (const auto& [sequence, frame] : best) order.push_back({-frame.first, {sequence, frame.second}});
+    std::sort(order.begin(), order.end());
+    std::vector<CanonicalMoment> moments;
+    for (int i = 0; i < std::min<int>(count, static_cast<int>(order.size())); ++i) {
+      std::vector<SampleKey> keys;
+      for (const SampleKey& key : reader.keys()) {
+        if (std::pair(key.sequence, key.frame) == order[i].second) keys.push_back(key);
+      }
+      moments.push_back({reader.motion(keys.front()), canonical_views(reader, keys)});
+    }
+    return moments;
+  }
+
+ private:
+  std::map<std::pair<int, int>, float> gaps_;
+};
+
+// Draws pictures for training, those of an open mouth more often.
+class SampleChoice {
+ public:
+  SampleChoice(const SampleReader& reader, const MouthOpenings& openings, float bias) {
+    double total = 0;
+    for (const SampleKey& key : reader.keys()) {
+      total += 1 + bias * std::clamp(openings.at(key) / kWideOpen, 0.0f, 1.0f);
+      sums_.push_back(total);
+    }
+  }
+  std::size_t pick(float uniform) const {
+    const auto at = std::upper_bound(sums_.begin(), sums_.end(), uniform * sums_.back());
+    return std::min(static_cast<std::size_t>(at - sums_.begin()), sums_.size() - 1);
+  }
+
+ private:
+  std::vector<double> sums_;
+};
+
 GaussianAvatar start_avatar(const SampleReader& reader, const std::vector<SampleKey>& keys,
-                            const GaussianTrainOptions& options) {
+                            const MouthOpenings& openings, const GaussianTrainOptions& options) {
   InitialiseOptions initialise = options.initialise;
   initialise.seed = options.seed;
-  return initialise_avatar(reader.capture().load_head_model(), reader.motion(keys.front()),
-                           canonical_views(reader, keys), initialise);
+  GaussianAvatar avatar =
+      initialise_avatar(reader.capture().load_head_model(), reader.motion(keys.front()), canonical_views(reader, keys),
+                        initialise, openings.widest(reader, kOpenMoments));
+  prune_unseen(avatar, reader.capture(), kSeenAtFirst);
+  return avatar;
 }
 
 Image8 as_image(const std::vector<float>& rgb, int width, int height) {
@@ -89,7 +163,8 @@ StepRates rates_at(const GaussianTrainOptions& options, double progress) {
   const auto fall = static_cast<float>(std::pow(kFinalRate, progress));
   const float gentle = std::sqrt(fall);  // colour and shape keep learning a little longer
   return {options.rate_means * fall,     options.rate_quats * gentle, options.rate_scales * gentle,
-          options.rate_opacity * gentle, options.rate_sh * gentle,    options.rate_sh * gentle / 20};
+          options.rate_opacity * gentle, options.rate_sh * gentle,    options.rate_sh * gentle / 20,
+          options.rate_modes * gentle};
 }
 
 }  // namespace
@@ -105,7 +180,9 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
     avatar.head = capture.load_head_model();
     first = load_checkpoint(options.checkpoint, avatar, mark);
   }
-  if (first == 0) avatar = start_avatar(reader, canonical, options);
+  const MouthOpenings openings(reader);
+  const SampleChoice choice(reader, openings, options.open_mouth_bias);
+  if (first == 0) avatar = start_avatar(reader, canonical, openings, options);
   GaussianOptimiser optimiser(avatar, options);
   if (first > 0) load_optimiser_state(options.checkpoint, optimiser.groups());
 
@@ -113,8 +190,8 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
   // Each step draws its picture from a generator of its own, so that resuming needs no generator state.
   const auto key_at = [&](int step) {
     Random random(options.seed * 1000003 + static_cast<std::uint64_t>(step), 3);
-    const auto& keys = step < options.canonical_steps ? canonical : reader.keys();
-    return keys[random.below(static_cast<std::uint32_t>(keys.size()))];
+    if (step < options.canonical_steps) return canonical[random.below(static_cast<std::uint32_t>(canonical.size()))];
+    return reader.keys()[choice.pick(random.uniform())];
   };
   const auto save = [&](int step) {
     optimiser.store();

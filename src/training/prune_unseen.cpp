@@ -8,12 +8,12 @@ namespace mien {
 namespace {
 
 constexpr std::size_t kPictures = 110;
-constexpr float kLeastPixels = 5.0f;
+constexpr float kMouthShare = 0.1f;            // of the limit, for what shows only now and then
 constexpr float kShDc = 0.28209479177387814f;  // Y_0^0
 
 }  // namespace
 
-int prune_unseen(GaussianAvatar& avatar, const Capture& capture) {
+int prune_unseen(GaussianAvatar& avatar, const Capture& capture, float least_pixels) {
   const SampleReader reader(capture, "train", 0);
   const Gaussians& g = avatar.gaussians;
   const auto n = static_cast<std::size_t>(g.count());
@@ -41,7 +41,12 @@ int prune_unseen(GaussianAvatar& avatar, const Capture& capture) {
                         {d_means.data(), d_quats.data(), d_scales.data(), d_opacities.data(), d_sh.data()});
   }
   std::vector<bool> keep(n);
-  for (std::size_t i = 0; i < n; ++i) keep[i] = d_sh[i * kShCoefficients * 3] / kShDc >= kLeastPixels;
+  for (std::size_t i = 0; i < n; ++i) {
+    const HeadRegion region = avatar.head.region[avatar.anchors[i].vertex[0]];
+    const bool inner =
+        region == HeadRegion::kTeeth || region == HeadRegion::kTongue || region == HeadRegion::kMouthInside;
+    keep[i] = d_sh[i * kShCoefficients * 3] / kShDc >= least_pixels * (inner ? kMouthShare : 1);
+  }
   keep_gaussians(avatar, keep);
   return static_cast<int>(std::count(keep.begin(), keep.end(), false));
 }

@@ -38,6 +38,10 @@ Avatar small_avatar() {
   fill(g.opacity_logits, 1);
   fill(g.sh, kShCoefficients * 3);
   for (int i = 0; i < kCount; ++i) avatar.gaussian.anchors.push_back({{i, i + 1, i + 2, 0}, {0.5f, 0.25f, 0.25f, 0}});
+  avatar.gaussian.modes = face_colour_modes(avatar.gaussian.head);
+  avatar.gaussian.modes.gaussian = {2, 5, 19};
+  for (int i = 0; i < 3 * avatar.gaussian.modes.count() * 3; ++i)
+    avatar.gaussian.modes.colour.push_back(random.uniform(-0.5f, 0.5f));
   return avatar;
 }
 
@@ -87,6 +91,39 @@ TEST_F(AvatarFile, RoundTrip) {
   EXPECT_EQ(loaded.gaussian.head.vertex_count(), saved.gaussian.head.vertex_count());
   EXPECT_EQ(loaded.gaussian.head.expression_names, saved.gaussian.head.expression_names);
   EXPECT_EQ(loaded.gaussian.anchors.at(7).vertex, saved.gaussian.anchors.at(7).vertex);
+  EXPECT_EQ(loaded.gaussian.modes.names, saved.gaussian.modes.names);
+  EXPECT_EQ(loaded.gaussian.modes.drivers, saved.gaussian.modes.drivers);
+  EXPECT_EQ(loaded.gaussian.modes.gaussian, saved.gaussian.modes.gaussian);
+  ASSERT_EQ(loaded.gaussian.modes.colour.size(), saved.gaussian.modes.colour.size());
+  for (std::size_t i = 0; i < saved.gaussian.modes.colour.size(); ++i) {
+    EXPECT_NEAR(loaded.gaussian.modes.colour[i], saved.gaussian.modes.colour[i], 5e-4f);
+  }
+}
+
+TEST_F(AvatarFile, WithoutColourModesItIsAVersion1FileAsBefore) {
+  Avatar plain = small_avatar();
+  plain.gaussian.modes = {};
+  plain.save(path_);
+  EXPECT_EQ(read_avatar_header(path_).at("version"), 1);
+  EXPECT_FALSE(read_avatar_header(path_).contains("colour_modes"));
+  EXPECT_EQ(Avatar::load(path_).gaussian.modes.count(), 0);
+}
+
+TEST_F(AvatarFile, ColourModesAreChecked) {
+  Avatar avatar = small_avatar();
+  avatar.gaussian.modes.gaussian = {2, 5, 20};
+  avatar.save(path_);
+  EXPECT_NE(error_of(path_).find("Gaussian 20"), std::string::npos);
+  avatar.gaussian.modes.gaussian = {5, 2, 19};
+  avatar.save(path_);
+  EXPECT_NE(error_of(path_).find("Gaussian 2 after 5"), std::string::npos);
+  avatar = small_avatar();
+  avatar.gaussian.modes.colour[3] = std::nanf("");
+  avatar.save(path_);
+  EXPECT_NE(error_of(path_).find("not numbers"), std::string::npos);
+  avatar = small_avatar();
+  avatar.save(path_);
+  EXPECT_NE(error_after("\\\"pucker\\\"", "\\\"puck\\\",1"), "") << "a name that is none";
 }
 
 TEST_F(AvatarFile, HeaderAloneSaysWhatItIs) {
@@ -106,8 +143,8 @@ TEST_F(AvatarFile, EveryTruncationIsRefused) {
 }
 
 TEST_F(AvatarFile, DamageAndHostileHeadersAreRefused) {
-  EXPECT_EQ(error_after("\\\"version\\\":1", "\\\"version\\\":1"), "");  // the replacement itself does no harm
-  EXPECT_NE(error_after("\\\"version\\\":1", "\\\"version\\\":9").find("newer Mien"), std::string::npos);
+  EXPECT_EQ(error_after("\\\"version\\\":2", "\\\"version\\\":2"), "");  // the replacement itself does no harm
+  EXPECT_NE(error_after("\\\"version\\\":2", "\\\"version\\\":9").find("newer Mien"), std::string::npos);
   EXPECT_NE(error_after("mien-avatar", "miem-avatar").find("not a Mien avatar"), std::string::npos);
   EXPECT_NE(error_after("\\\"renderer\\\":\\\"gaussians", "\\\"renderer\\\":\\\"gausszzns").find("renderer"),
             std::string::npos);

@@ -11,7 +11,8 @@
 
 namespace mien {
 
-constexpr int kAvatarVersion = 1;  // of the file; readers refuse newer ones
+constexpr int kAvatarVersion = 2;  // of the file; readers refuse newer ones. 2 added colour modes; a file without them
+                                   // is written as version 1
 
 struct AvatarAppearance {
   std::string name;

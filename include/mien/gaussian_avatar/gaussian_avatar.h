@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "mien/gaussian_avatar/colour_modes.h"
 #include "mien/head/head_motion.h"
 #include "mien/splat/gaussians.h"
 
@@ -53,6 +54,7 @@ struct GaussianAvatar {
   HeadModel head;                       // the person's: identity applied
   Gaussians gaussians;                  // canonical pose
   std::vector<GaussianAnchor> anchors;  // [N]
+  ColourModes modes;                    // colour driven by the expression; may be empty
 };
 
 // Posed means [N,3] and deformations [N,9] (row-major) of all Gaussians; the arrays are resized.
@@ -73,6 +75,7 @@ class GaussianRenderer {
   const GaussianAvatar* avatar_;
   SurfaceFrames frames_;
   std::vector<float> scales_, opacities_, means_, deformation_;
+  std::vector<float> sh_;  // with the modes' colour of the present moment; empty without modes
   SplatRasterizer rasterizer_;
 };
 

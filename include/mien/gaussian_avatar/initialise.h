@@ -17,17 +17,26 @@ struct CanonicalView {
   ImageF matte;  // 1 channel, [0,1]
 };
 
+// All pictures of one moment.
+struct CanonicalMoment {
+  MotionFrame frame;
+  std::vector<CanonicalView> views;
+};
+
 struct InitialiseOptions {
-  int surface_count = 22000;  // Gaussians on the head model's own surface; the face gets the densest share
+  int surface_count = 42000;  // Gaussians on the head model's own surface: most on face and mouth
   int volume_count = 10000;   // Gaussians off the surface, in the visual hull
   float hull_reach = 0.16f;   // metres from the surface that hair and clothing may reach
+  bool colour_modes = true;   // give the face's Gaussians (empty) colour modes
   std::uint64_t seed = 1;
 };
 
 // `frame` is the motion at the canonical moment (its vertices are undone, so that the Gaussians are canonical).
+// `more`: other moments, such as an open mouth, that give what the canonical one hides its first colour.
 // Throws kBadArgument without views.
 GaussianAvatar initialise_avatar(const HeadModel& head, const MotionFrame& frame,
-                                 const std::vector<CanonicalView>& views, const InitialiseOptions& options);
+                                 const std::vector<CanonicalView>& views, const InitialiseOptions& options,
+                                 const std::vector<CanonicalMoment>& more = {});
 
 // Drops Gaussians that the pictures do not bear out: in the canonical moment they stand outside the matte in two or
 // more views, or fewer than `least_views` views see them at all. Returns how many went.

@@ -23,6 +23,11 @@ struct GaussianTrainOptions {
   float rate_scales = 5e-3f;
   float rate_opacity = 3e-2f;
   float rate_sh = 5e-3f;      // degree 0; higher degrees a twentieth
+  float rate_modes = 4e-3f;   // of the colour modes
+  float mode_decay = 0.02f;   // pull of the modes' colours to 0, as a share of their rate
+  float mouth_weight = 4;     // extra weight of the L1 loss on lips and mouth
+  float eye_weight = 2;       // and on the eyes
+  float open_mouth_bias = 3;  // pictures of an open mouth come up to this many times more often, plus one
   float anchor_pull = 0.02f;  // weight that keeps surface Gaussians near the surface, per mm^2
   std::uint64_t seed = 1;
   std::size_t cache_bytes = std::size_t{1} << 30;  // for decoded pictures
@@ -43,10 +48,10 @@ struct GaussianTrainReport {
 GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrainOptions& options,
                                      GaussianTrainReport* report);
 
-// Drops Gaussians that no training picture shows (all in all less than five pixels in about a hundred pictures): what
-// was never seen was never learnt, and would appear as specks in new views. Returns how many went. Called at the end of
-// training.
-int prune_unseen(GaussianAvatar& avatar, const Capture& capture);
+// Drops Gaussians that no training picture shows (all in all less than `least_pixels` in about a hundred pictures, a
+// tenth of that in the mouth): what was never seen was never learnt, and would appear as specks in new views. Returns
+// how many went. Called before and after training.
+int prune_unseen(GaussianAvatar& avatar, const Capture& capture, float least_pixels = 5);
 
 // Means over pictures; PSNR and SSIM inside the matte, the others over the whole picture on black.
 struct GaussianEvaluation {
