@@ -23,6 +23,7 @@ constexpr int kReadAhead = 3;
 constexpr float kFinalRate = 0.05f;  // of the position rate at the end
 constexpr int kOpenMoments = 4;      // that show what the closed mouth hides
 constexpr float kWideOpen = 10;      // mm between the lips that count as a fully open mouth
+constexpr int kLeastViews = 2;       // of the canonical moment, that must have a Gaussian in the picture
 constexpr float kSeenAtFirst = 1;    // pixels: of Gaussians that training does not even start with
 
 // FNV-1a over what a checkpoint must agree with.
@@ -225,7 +226,7 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
   }
   save(step);
   if (step == total && !stopped) {
-    prune_floaters(avatar, reader.motion(canonical.front()), canonical_views(reader, canonical));
+    prune_floaters(avatar, reader.motion(canonical.front()), canonical_views(reader, canonical), kLeastViews);
     prune_unseen(avatar, capture);
   }
   if (report != nullptr) {
