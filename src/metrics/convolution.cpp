@@ -149,8 +149,9 @@ void Convolution::apply(const FeatureMap& from, FeatureMap& to, int first) const
                  (to.width - 1) * stride_ + kernel_ + origin <= from.width - (kernel_ == 1 ? 0 : origin) &&
                  (to.height - 1) * stride_ + kernel_ + origin <= from.height - (kernel_ == 1 ? 0 : origin),
              "{}x{}x{} to {}x{}x{}", from.width, from.height, from.channels, to.width, to.height, to.channels);
-  const std::size_t panel = static_cast<std::size_t>(kernel_) * kernel_ * inputs_ * kLanes;
-  const std::int64_t rows = rows_a_thread(static_cast<double>(panel / kLanes) * outputs_ * to.width);
+  const std::size_t window = static_cast<std::size_t>(kernel_) * kernel_ * inputs_;
+  const std::size_t panel = window * kLanes;
+  const std::int64_t rows = rows_a_thread(static_cast<double>(window) * outputs_ * to.width);
   parallel_for(to.height, rows, [&](std::int64_t y) {
     RowJob job;
     job.from = from.at(origin, static_cast<int>(y) * stride_ + origin);

@@ -118,11 +118,11 @@ double Lpips::operator()(const Image8& a, const Image8& b) const {
   const auto usable = [](int side) { return side >= kSmallestSide && side <= kLargestSide; };
   if (a.width != b.width || a.height != b.height || a.channels != b.channels || a.channels == 4 || !usable(a.width) ||
       !usable(a.height)) {
-    throw Error(
-        ErrorCode::kBadArgument,
-        fmt::format("LPIPS of a picture of {}x{} ({} channels) and one of {}x{} ({})", a.width, a.height, a.channels,
-                    b.width, b.height, b.channels),
-        fmt::format("give pictures of one size, both grey or both RGB, {} to {} pixels a side", kSmallestSide, kLargestSide));
+    throw Error(ErrorCode::kBadArgument,
+                fmt::format("LPIPS of a picture of {}x{} ({} channels) and one of {}x{} ({})", a.width, a.height,
+                            a.channels, b.width, b.height, b.channels),
+                fmt::format("give pictures of one size, both grey or both RGB, {} to {} pixels a side", kSmallestSide,
+                            kLargestSide));
   }
   FeatureMap fa = network_->start(a);
   FeatureMap fb = network_->start(b);

@@ -50,7 +50,7 @@ class MelFrames {
     for (MelFrame& frame : frames_) {
       normalizer_.apply(frame);
       half_.insert(half_.end(), frame.begin(), frame.end());
-      if (half_.size() < 2 * kMelBands) continue;
+      if (half_.size() < std::size_t{2} * kMelBands) continue;
       out.insert(out.end(), half_.begin(), half_.end());
       half_.clear();
       ++given;

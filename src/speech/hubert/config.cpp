@@ -24,6 +24,7 @@ class Reader {
     const auto values = get<std::vector<double>>(key, {});
     if (values.empty() || values.size() > 16) bad(key, fmt::format("has {} entries, not 1 to 16", values.size()));
     std::vector<int> out;
+    out.reserve(values.size());
     for (const double value : values) out.push_back(checked(key, value, 1, high));
     return out;
   }
