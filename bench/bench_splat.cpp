@@ -70,7 +70,7 @@ int run(int argc, char** argv) {
   const Scene scene = !avatar.empty()       ? avatar_scene(avatar, size)
                       : !scene_file.empty() ? read_scene(scene_file)
                                             : head_like(gaussians, size);
-  if (device == "cuda") return time_cuda(scene, repeats, json);
+  if (device == "cuda") return time_cuda(scene, avatar, repeats, json);
   const SplatInput input = scene.input();
   const std::size_t n = input.count, pixels = static_cast<std::size_t>(scene.camera.width) * scene.camera.height;
 

@@ -6,7 +6,8 @@
 namespace mien::bench {
 
 // Medians of device time (CUDA events round graph launches, warmed), of launching without a graph, and of each stage.
-// Returns the exit status.
-int time_cuda(const Scene& scene, int repeats, bool json);
+// `avatar`, if not empty, names the avatar of the scene: then also from its motion to the picture. Returns the exit
+// status.
+int time_cuda(const Scene& scene, const std::string& avatar, int repeats, bool json);
 
 }  // namespace mien::bench

@@ -65,6 +65,14 @@ Scene read_scene(const std::string& path) {
   return s;
 }
 
+MotionFrame avatar_motion(const HeadModel& head) {
+  MotionFrame frame;
+  frame.expression.assign(head.expression_names.size(), 0.0f);
+  for (std::size_t e = 0; e < head.expression_names.size(); ++e)
+    if (head.expression_names[e] == "jawOpen") frame.expression[e] = 0.5f;
+  return frame;
+}
+
 Scene avatar_scene(const std::string& name, int size) {
   const std::filesystem::path path = find_avatar(name);
   const Avatar avatar = Avatar::load(path);
@@ -72,12 +80,8 @@ Scene avatar_scene(const std::string& name, int size) {
   Scene s;
   s.name = fmt::format("avatar {} of {} Gaussians", path.filename().string(), g.count());
   const HeadModel& head = avatar.gaussian.head;
-  MotionFrame frame;
-  frame.expression.assign(head.expression_names.size(), 0.0f);
-  for (std::size_t e = 0; e < head.expression_names.size(); ++e)
-    if (head.expression_names[e] == "jawOpen") frame.expression[e] = 0.5f;
   SurfaceFrames frames(head);
-  frames.update(frame);
+  frames.update(avatar_motion(head));
   deform_gaussians(avatar.gaussian, frames, s.means, s.deformation);
   s.quats = g.quats;
   s.sh = g.sh;

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "mien/head/head_motion.h"
 #include "mien/splat/gaussians.h"
 
 namespace mien::bench {
@@ -33,7 +34,8 @@ Scene head_like(int count, int size);
 // Tensors means, quats, scales, opacities, sh, K, viewmat, bg: the reference results' layout; sides in the metadata.
 Scene read_scene(const std::string& path);
 
-// A stored avatar in its front view, with the mouth half open, `size` pixels wide.
+// A stored avatar in its front view, `size` pixels wide, in the pose of avatar_motion().
 Scene avatar_scene(const std::string& name, int size);
+MotionFrame avatar_motion(const HeadModel& head);  // the mouth half open
 
 }  // namespace mien::bench

@@ -1,6 +1,9 @@
+// Gaussians that follow a surface: one test body over the CPU and CUDA, and both against each other.
 #include <gtest/gtest.h>
 
+#include "mien/base/error.h"
 #include "mien/base/random.h"
+#include "mien/gaussian_avatar/cuda.h"
 #include "mien/gaussian_avatar/gaussian_avatar.h"
 #include "simple_head.h"
 
@@ -26,15 +29,45 @@ GaussianAvatar random_avatar(int count) {
   return avatar;
 }
 
-TEST(Deform, RigidMotionCarriesEverythingRigidly) {
-  const GaussianAvatar avatar = random_avatar(50);
+struct Posed {
+  std::vector<float> means, deformation;
+};
+
+Posed pose_with(bool cuda, const GaussianAvatar& avatar, const MotionFrame& frame) {
+  Posed out;
   SurfaceFrames frames(avatar.head);
+  frames.update(frame);
+  if (!cuda) {
+    deform_gaussians(avatar, frames, out.means, out.deformation);
+    return out;
+  }
+  std::vector<float> vertices;
+  for (const Vec3& v : frames.vertices()) vertices.insert(vertices.end(), {v.x(), v.y(), v.z()});
+  const CudaAvatarPose pose(avatar);
+  EXPECT_EQ(pose.vertex_count(), static_cast<int>(frames.vertices().size()));
+  const auto n = static_cast<std::size_t>(pose.gaussian_count());
+  const CudaArray<float> posed(vertices), means(std::vector<float>(3 * n, 7));
+  const CudaArray<float> deformation(std::vector<float>(9 * n, 7));
+  pose.enqueue(posed.data(), means.data(), deformation.data(), nullptr);
+  cuda_synchronize(nullptr);
+  return {means.host(), deformation.host()};
+}
+
+class Deform : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (cuda() && !cuda_missing().empty()) GTEST_SKIP() << cuda_missing();
+  }
+  static bool cuda() { return std::string(GetParam()) == "cuda"; }
+  static Posed pose(const GaussianAvatar& avatar, const MotionFrame& frame) { return pose_with(cuda(), avatar, frame); }
+};
+
+TEST_P(Deform, RigidMotionCarriesEverythingRigidly) {
+  const GaussianAvatar avatar = random_avatar(50);
   MotionFrame frame;
   frame.pose.root = Quat(Eigen::AngleAxisf(0.7f, Vec3(1, 2, -1).normalized()));
   frame.pose.translation = Vec3(0.1f, -0.2f, 0.3f);
-  frames.update(frame);
-  std::vector<float> means, deformation;
-  deform_gaussians(avatar, frames, means, deformation);
+  const auto [means, deformation] = pose(avatar, frame);
   const Mat3 rotation = frame.pose.root.toRotationMatrix();
   for (int i = 0; i < avatar.gaussians.count(); ++i) {
     const Vec3 wanted = rotation * Eigen::Map<const Vec3>(&avatar.gaussians.means[i * 3]) + frame.pose.translation;
@@ -44,7 +77,7 @@ TEST(Deform, RigidMotionCarriesEverythingRigidly) {
   }
 }
 
-TEST(Deform, StretchedSurfaceStretchesCovarianceInItsPlaneOnly) {
+TEST(SurfaceFrames, StretchedSurfaceStretchesCovarianceInItsPlaneOnly) {
   GaussianAvatar avatar = random_avatar(0);
   SurfaceFrames frames(avatar.head);
   MotionFrame frame;
@@ -59,13 +92,70 @@ TEST(Deform, StretchedSurfaceStretchesCovarianceInItsPlaneOnly) {
   }
 }
 
-TEST(Deform, NeutralIsTheIdentity) {
+TEST_P(Deform, NeutralIsTheIdentity) {
   const GaussianAvatar avatar = random_avatar(20);
-  SurfaceFrames frames(avatar.head);
-  frames.update(MotionFrame{});
-  std::vector<float> means, deformation;
-  deform_gaussians(avatar, frames, means, deformation);
+  const std::vector<float> means = pose(avatar, MotionFrame{}).means;
+  ASSERT_EQ(means.size(), avatar.gaussians.means.size());
   for (std::size_t i = 0; i < means.size(); ++i) EXPECT_NEAR(means[i], avatar.gaussians.means[i], 1e-6f);
+}
+
+TEST(CudaAvatarPose, AgreesWithTheCpuWhereTheSurfaceIsCreased) {
+  if (!cuda_missing().empty()) GTEST_SKIP() << cuda_missing();
+  GaussianAvatar avatar = random_avatar(1000);
+  avatar.anchors[3].weight = {1, 0, 0, 0};
+  Random random(5);
+  MotionFrame frame;
+  for (int v = 0; v < avatar.head.vertex_count(); ++v)
+    frame.offsets.emplace_back(0.004f * random.normal(), 0.004f * random.normal(), 0.004f * random.normal());
+  frame.pose.neck = Quat(Eigen::AngleAxisf(0.3f, Vec3::UnitX()));
+  SurfaceFrames frames(avatar.head);
+  frames.update(frame);
+  Posed expected;
+  deform_gaussians(avatar, frames, expected.means, expected.deformation);
+  const Posed got = pose_with(true, avatar, frame);
+  ASSERT_EQ(got.deformation.size(), expected.deformation.size());
+  for (std::size_t i = 0; i < got.means.size(); ++i) ASSERT_NEAR(got.means[i], expected.means[i], 2e-6f) << i;
+  for (std::size_t i = 0; i < got.deformation.size(); ++i)
+    ASSERT_NEAR(got.deformation[i], expected.deformation[i], 1e-4f) << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Devices, Deform, testing::Values("cpu", "cuda"),
+                         [](const auto& p) { return std::string(p.param); });
+
+TEST(CudaGaussianRenderer, DrawsWhatTheCpuDraws) {
+  if (!cuda_missing().empty()) GTEST_SKIP() << cuda_missing();
+  GaussianAvatar avatar = random_avatar(2000);
+  Random random(6);
+  Gaussians& g = avatar.gaussians;
+  for (int i = 0; i < 2000; ++i) {
+    for (int k = 0; k < 4; ++k) g.quats.push_back(random.normal());
+    for (int k = 0; k < 3; ++k) g.log_scales.push_back(-5 + 0.3f * random.normal());
+    for (int k = 0; k < 48; ++k) g.sh.push_back(0.3f * random.normal());
+  }
+  MotionFrame frame;
+  frame.expression = {0.6f};
+  frame.pose.root = Quat(Eigen::AngleAxisf(0.4f, Vec3::UnitY()));
+  const Camera camera = look_at({0.1f, 0.1f, 0.9f}, {0, 0, 0}, 0.5f, 130, 110);
+  const SplatOptions options;
+  std::vector<float> rgb(3 * 130 * 110), alpha(130 * 110);
+  GaussianRenderer(avatar).render(frame, camera, options, rgb.data(), alpha.data());
+  const CudaArray<float> rgb_there(rgb.size()), alpha_there(alpha.size());
+  CudaGaussianRenderer renderer(avatar);
+  for (int repeat = 0; repeat < 2; ++repeat) {
+    renderer.render(frame, camera, options, rgb_there.data(), alpha_there.data());
+    const std::vector<float> got = rgb_there.host(), got_alpha = alpha_there.host();
+    double mean = 0, covered = 0;
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      ASSERT_NEAR(got[i], rgb[i], 6e-3f) << i;
+      mean += std::abs(got[i] - rgb[i]) / static_cast<double>(got.size());
+    }
+    for (std::size_t i = 0; i < alpha.size(); ++i) {
+      ASSERT_NEAR(got_alpha[i], alpha[i], 6e-3f) << i;
+      covered += alpha[i];
+    }
+    EXPECT_LT(mean, 2e-5);
+    EXPECT_GT(covered, 1000);
+  }
 }
 
 }  // namespace

@@ -38,6 +38,13 @@ class SurfaceFrames {
   const std::vector<Mat3>& deformation() const { return deformation_; }  // [V] D_k
   const std::vector<Vec3>& canonical() const { return head_->mesh.positions; }
 
+  // What never changes, for other back ends: of each triangle the inverse of its canonical frame and its area, and the
+  // triangles round each vertex (ring_begin [V+1] into ring).
+  const std::vector<Mat3>& inverse_frames() const { return inverse_frame_; }
+  const std::vector<float>& areas() const { return area_; }
+  const std::vector<std::int32_t>& ring_begin() const { return ring_begin_; }
+  const std::vector<std::int32_t>& ring() const { return ring_; }
+
  private:
   const HeadModel* head_;
   std::vector<Mat3> inverse_frame_;       // [F] inverse of the canonical triangle frame

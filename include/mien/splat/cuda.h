@@ -11,9 +11,10 @@
 
 namespace mien {
 
-// The stages of a frame, for profiling: six of forward(), two of backward().
-constexpr const char* kCudaSplatStages[] = {"clear", "project",   "allocate",           "scatter",
-                                            "sort",  "composite", "composite backward", "project backward"};
+// The stages of a frame, for profiling: seven of forward(), three of backward().
+constexpr const char* kCudaSplatStages[] = {
+    "clear", "project",   "pair large",         "allocate",     "scatter",
+    "sort",  "composite", "composite backward", "gather large", "project backward"};
 
 struct CudaSplatOptions {
   // Room for (Gaussian, 8x8-pixel tile) pairs that a rasteriser starts with, per Gaussian. Measured on the shipped
@@ -21,7 +22,7 @@ struct CudaSplatOptions {
   float pairs_per_gaussian = 8;
   std::int64_t least_pairs = 1 << 16;
   // For profiling: only the first so many of kCudaSplatStages are enqueued.
-  int stages = 8;
+  int stages = 10;
 };
 
 // How the last frame went. Read on the device after the frame: see CudaSplatRasterizer::report().

@@ -16,7 +16,7 @@ __device__ inline Loaded load(const float4* records, std::uint32_t id) {
 }
 
 template <bool keep>
-__global__ void __launch_bounds__(kPixels)
+__global__ void __launch_bounds__(kPixels, 5)
     composite_kernel(const __grid_constant__ Frame frame, float* rgb, float* alpha) {
   __shared__ float4 staged[kTileWarps][3][32];
   __shared__ std::uint32_t stops[kTileWarps], first_batch;
@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(kPixels)
   const float left = static_cast<float>(tile_x * kSide + corner.x) + 0.5f;
   const float top = static_cast<float>(tile_y * kSide + corner.y) + 0.5f;
   const bool inside = px < view.width && py < view.height;
-  const std::uint32_t begin = w.begins[tile], n = begin == kNone ? 0 : w.counts[tile];
+  const std::uint32_t begin = w.tiles[tile].begin, n = begin == kNone ? 0 : w.tiles[tile].count;
   const std::uint32_t* ids = w.ids + begin;
 
   float transmittance = inside ? 1.0f : -1.0f, red = 0, green = 0, blue = 0;
@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(kPixels)
   for (; first < n; first += kBatch) {
     if (!__any_sync(kWarp, transmittance > 0)) break;
     if (keep && first > 0)
-      w.kept[(static_cast<std::int64_t>(w.states[tile]) + first / kBatch - 1) * kPixels + threadIdx.x] =
+      w.kept[(static_cast<std::int64_t>(w.tiles[tile].states) + first / kBatch - 1) * kPixels + threadIdx.x] =
           make_float4(red, green, blue, transmittance);
     const bool hit = first + lane < n && touches(next.ellipse, left, top, 7, 3);
     const unsigned hits = __ballot_sync(kWarp, hit);

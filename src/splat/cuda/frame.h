@@ -2,11 +2,12 @@
 // kernels and by the C++ that owns the memory; needs only the runtime's types.
 //
 // The picture is cut into tiles of 16x16 pixels. Each Gaussian is paired with the tiles that its ellipse touches
-// (project), each tile gets a segment of the lists (allocate), the lists are filled (scatter) and sorted near to far
-// (sort), and a tile is composited by eight warps, a pixel a lane (composite). For the way back, composite leaves every
-// pixel's state before each batch of 32 list entries, so that all batches of all tiles can be worked on at once
-// (composite_backward). A batch writes its sums for a Gaussian into the row of their pair, which nobody else writes: no
-// atomics, and the same bits every time. project_backward adds up each Gaussian's rows.
+// (project; those with many tiles by a warp each, pair_large), each tile gets a segment of the lists (allocate), the
+// lists are filled (scatter) and sorted near to far (sort), and a tile is composited by eight warps, a pixel a lane
+// (composite). For the way back, composite leaves every pixel's state before each batch of 32 list entries, so that all
+// batches of all tiles can be worked on at once (composite_backward). A batch writes its sums for a Gaussian into the
+// row of their pair, which nobody else writes: no atomics, and the same bits every time. gather_large and
+// project_backward add up each Gaussian's rows.
 #pragma once
 
 #include <driver_types.h>
@@ -22,6 +23,7 @@ constexpr int kSide = 16;                 // pixels a side of a tile
 constexpr int kPixels = kSide * kSide;    // of a tile; in the order of composite()'s threads: see pixel_of()
 constexpr int kTileWarps = kPixels / 32;  // each 8x4 pixels
 constexpr int kBatch = 32;                // list entries between two records of the pixels' state
+constexpr int kSmallTiles = 9;            // Gaussians over more tiles than this are large: see pair_large()
 constexpr int kMaskTiles = 64;            // a Gaussian over no more tiles than this has a bit for each
 constexpr int kRowFloats = 12;            // sums of one pair: the 9 of TileBackward, and padding
 constexpr int kSortSpan = 2048;           // list entries sorted in shared memory at once
@@ -34,7 +36,15 @@ struct Status {
   std::uint32_t states;        // batches whose starting state is kept
   std::uint32_t batches;       // batches for the way back
   std::uint32_t visible;       // Gaussians in the picture
-  std::uint32_t unused;
+  std::uint32_t large;         // of these, large ones
+};
+
+// A sector of memory each: their counters are busy, and neighbours' would get in each other's way.
+struct alignas(32) Tile {
+  std::uint32_t count;   // Gaussians
+  std::uint32_t filled;  // of these, written to the list
+  std::uint32_t begin;   // first list entry; kNone after an overflow
+  std::uint32_t states;  // first kept state, that of batch 1
 };
 
 struct Box {
@@ -51,15 +61,13 @@ struct Pair {
 
 // Device memory. N Gaussians, T tiles, I = capacity.
 struct Workspace {
-  Status* status;          // [1], then counts and filled: cleared together
-  std::uint32_t* counts;   // [T] Gaussians in each tile
-  std::uint32_t* filled;   // [T] of these, written to the list
+  Status* status;          // [1], then the tiles: cleared together
+  Tile* tiles;             // [T]
   float4* records;         // [N][3]: u v xx xy, yy log_opacity slope_x slope_y, red green blue depth (see Record)
   Box* boxes;              // [N]
   std::uint64_t* masks;    // [N] touched tiles of the box, row by row; for boxes of up to kMaskTiles tiles
   std::uint32_t* rows;     // [N] first pair of each Gaussian
-  std::uint32_t* begins;   // [T] first list entry of each tile; kNone after an overflow
-  std::uint32_t* states;   // [T] first kept state of each tile, that of its batch 1
+  std::uint32_t* large;    // [N] the large Gaussians, in any order
   Pair* pairs;             // [I]
   std::uint64_t* keys;     // [I] depth and Gaussian
   std::uint64_t* spare;    // [I] for merging long lists
@@ -73,6 +81,7 @@ struct Workspace {
   Batch* batches;        // [I / 32 + T]
   std::uint8_t* drawn;   // [I] whether the row of the pair has been written
   float* sums;           // [I][kRowFloats]
+  float* totals;         // [N][kRowFloats] of the large Gaussians; the tenth is 1 if any row was drawn
 };
 
 struct Frame {
@@ -88,11 +97,13 @@ struct Gradients {
 
 // Each enqueues one kernel. cudaGetLastError() tells whether all could be.
 void project(const Frame& frame, cudaStream_t stream);
+void pair_large(const Frame& frame, cudaStream_t stream);
 void allocate(const Frame& frame, cudaStream_t stream);
 void scatter(const Frame& frame, cudaStream_t stream);
 void sort(const Frame& frame, cudaStream_t stream);
 void composite(const Frame& frame, float* rgb, float* alpha, cudaStream_t stream);
 void composite_backward(const Frame& frame, const float* d_rgb, const float* d_alpha, cudaStream_t stream);
+void gather_large(const Frame& frame, cudaStream_t stream);
 void project_backward(const Frame& frame, const Gradients& gradients, cudaStream_t stream);
 
 }  // namespace mien::splat::cuda

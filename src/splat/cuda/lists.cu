@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(kAllocateThreads) allocate_kernel(const __grid
   __shared__ std::uint32_t first_state;
   const Workspace& w = frame.w;
   const int tile = blockIdx.x * kAllocateThreads + threadIdx.x, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-  const std::uint32_t n = tile < frame.view.tiles_x * frame.view.tiles_y ? w.counts[tile] : 0;
+  const std::uint32_t n = tile < frame.view.tiles_x * frame.view.tiles_y ? w.tiles[tile].count : 0;
   const std::uint32_t batches = n > 0 ? (n - 1) / kBatch : 0;  // whose starting state is not simply empty
   std::uint32_t entry = inclusive_sum(n, lane), state = inclusive_sum(batches, lane);
   if (lane == 31) {
@@ -46,22 +46,31 @@ __global__ void __launch_bounds__(kAllocateThreads) allocate_kernel(const __grid
   __syncthreads();
   if (tile >= frame.view.tiles_x * frame.view.tiles_y) return;
   const bool fits = w.status->rows <= w.capacity;
-  w.begins[tile] = fits ? static_cast<std::uint32_t>(first_entry + sums[0][warp] + entry - n) : kNone;
-  w.states[tile] = first_state + sums[1][warp] + state - batches;
+  w.tiles[tile].begin = fits ? static_cast<std::uint32_t>(first_entry + sums[0][warp] + entry - n) : kNone;
+  w.tiles[tile].states = first_state + sums[1][warp] + state - batches;
 }
 
-// A thread a pair, in turns.
+// A thread a pair, in turns. Pairs of one warp with the same tile are counted at once.
 __global__ void __launch_bounds__(kScatterThreads) scatter_kernel(const __grid_constant__ Frame frame) {
   const Workspace& w = frame.w;
-  const unsigned long long rows = w.status->rows;
-  if (rows > w.capacity) return;
-  for (std::uint32_t row = blockIdx.x * kScatterThreads + threadIdx.x; row < rows; row += gridDim.x * kScatterThreads) {
-    const Pair pair = w.pairs[row];
-    if (w.drawn != nullptr) w.drawn[row] = 0;
-    if (pair.tile == kNone) continue;
-    const float depth = w.records[3 * static_cast<std::int64_t>(pair.id) + 2].w;
-    const std::uint32_t place = w.begins[pair.tile] + atomicAdd(w.filled + pair.tile, 1u);
-    w.keys[place] = static_cast<std::uint64_t>(__float_as_uint(depth)) << 32 | pair.id;
+  const int lane = threadIdx.x % 32;
+  const unsigned long long rows = w.status->rows <= w.capacity ? w.status->rows : 0;
+  for (std::uint32_t first = blockIdx.x * kScatterThreads + threadIdx.x - lane; first < rows;
+       first += gridDim.x * kScatterThreads) {
+    const std::uint32_t row = first + lane;
+    const Pair pair = row < rows ? w.pairs[row] : Pair{kNone, 0};
+    if (row < rows && w.drawn != nullptr) w.drawn[row] = 0;
+    const unsigned same = __match_any_sync(kWarp, pair.tile);
+    const int leader = __ffs(same) - 1;
+    std::uint32_t place = 0;
+    float depth = 0;
+    if (pair.tile != kNone) {
+      depth = w.records[3 * static_cast<std::int64_t>(pair.id) + 2].w;
+      Tile& tile = w.tiles[pair.tile];
+      if (lane == leader) place = tile.begin + atomicAdd(&tile.filled, static_cast<unsigned>(__popc(same)));
+    }
+    place = __shfl_sync(kWarp, place, leader) + __popc(same & ((1u << lane) - 1));
+    if (pair.tile != kNone) w.keys[place] = static_cast<std::uint64_t>(__float_as_uint(depth)) << 32 | pair.id;
   }
 }
 
@@ -142,7 +151,7 @@ __device__ const std::uint64_t* sort_long(std::uint64_t* keys, std::uint64_t* sp
 __global__ void __launch_bounds__(kSortThreads) sort_kernel(const __grid_constant__ Frame frame) {
   __shared__ std::uint64_t shared[kSortSpan];
   const Workspace& w = frame.w;
-  const std::uint32_t n = w.counts[blockIdx.x], begin = w.begins[blockIdx.x];
+  const std::uint32_t n = w.tiles[blockIdx.x].count, begin = w.tiles[blockIdx.x].begin;
   if (n == 0 || begin == kNone) return;
   const bool alone = n <= 64;
   if (alone && threadIdx.x >= 32) return;

@@ -1,4 +1,5 @@
-// Gaussians to the screen: record, colour, and the tiles that each one touches. A thread a Gaussian.
+// Gaussians to the screen: record, colour, and the tiles that each one touches. A thread a Gaussian, but those with
+// many tiles are left to pair_large(): they come in clusters, and a warp full of them would keep the others waiting.
 #include "splat/cuda/boxes.cuh"
 #include "splat/cuda/geometry.cuh"
 
@@ -6,7 +7,6 @@ namespace mien::splat::cuda {
 namespace {
 
 constexpr int kThreads = 64;
-constexpr int kOwnTiles = 12;  // boxes of up to so many tiles are gone through by their own lane, others by the warp
 
 // Coefficients are read four at a time: value k of colour c is float 3 k + c of the row.
 __device__ void add_colours(const Cloud& cloud, int i, const float basis[16], float colour[3]) {
@@ -62,103 +62,66 @@ __device__ Box project_one(const Frame& frame, int i, Ellipse& ellipse) {
           static_cast<std::uint16_t>(tile(y0)), static_cast<std::uint16_t>(tile(y1) + 1)};
 }
 
-// Counts a Gaussian of the warp in the tiles that it touches; returns them as a mask. The box has at most kMaskTiles.
-__device__ std::uint64_t count_together(const Frame& frame, const Box& box, const Ellipse& ellipse, int lane) {
-  const int width = box.x1 - box.x0, area = area_of(box);
-  std::uint64_t mask = 0;
-  for (int first = 0; first < area; first += 32) {
-    const int place = first + lane, x = box.x0 + place % width, y = box.y0 + place / width;
-    const bool hit = place < area && touches_tile(ellipse, x, y);
-    if (hit) atomicAdd(frame.w.counts + y * frame.view.tiles_x + x, 1u);
-    mask |= static_cast<std::uint64_t>(__ballot_sync(kWarp, hit)) << first;
-  }
-  return mask;
-}
-
-__device__ std::uint64_t count_alone(const Frame& frame, const Box& box, const Ellipse& ellipse) {
+// Counts a Gaussian in the tiles that it touches; returns them as a mask.
+__device__ std::uint64_t count_tiles(const Frame& frame, const Box& box, const Ellipse& ellipse) {
   std::uint64_t mask = 0;
   int place = 0;
   for (int y = box.y0; y < box.y1; ++y)
     for (int x = box.x0; x < box.x1; ++x, ++place) {
       if (!touches_tile(ellipse, x, y)) continue;
       mask |= std::uint64_t{1} << place;
-      atomicAdd(frame.w.counts + y * frame.view.tiles_x + x, 1u);
+      atomicAdd(&frame.w.tiles[y * frame.view.tiles_x + x].count, 1u);
     }
   return mask;
 }
 
 // Takes a run of rows for the whole warp; returns the first of this lane's.
-__device__ unsigned long long take_rows(Status* status, unsigned long long wanted, int lane) {
-  unsigned long long end = wanted;
+__device__ unsigned long long take_rows(Status* status, std::uint32_t wanted, int lane) {
+  std::uint32_t end = wanted;
   for (int step = 1; step < 32; step *= 2) {
-    const unsigned long long other = __shfl_up_sync(kWarp, end, step);
+    const std::uint32_t other = __shfl_up_sync(kWarp, end, step);
     if (lane >= step) end += other;
   }
   const int visible = __popc(__ballot_sync(kWarp, wanted > 0));
   unsigned long long base = 0;
   if (lane == 31 && end > 0) {
-    base = atomicAdd(&status->rows, end);
+    base = atomicAdd(&status->rows, static_cast<unsigned long long>(end));
     atomicAdd(&status->visible, static_cast<unsigned>(visible));
   }
   return __shfl_sync(kWarp, base, 31) + end - wanted;
 }
 
 __global__ void __launch_bounds__(kThreads) project_kernel(const __grid_constant__ Frame frame) {
-  __shared__ Ellipse ellipses[kThreads];
-  __shared__ Box boxes[kThreads];
-  const int i = blockIdx.x * kThreads + threadIdx.x, lane = threadIdx.x % 32, warp = threadIdx.x - lane;
+  const int i = blockIdx.x * kThreads + threadIdx.x, lane = threadIdx.x % 32;
   const Workspace& w = frame.w;
-  const int tiles_x = frame.view.tiles_x;
   Ellipse ellipse = {};
   const Box box = i < frame.cloud.count ? project_one(frame, i, ellipse) : Box{0, 0, 0, 0};
-  ellipses[threadIdx.x] = ellipse;
-  boxes[threadIdx.x] = box;
-  __syncwarp();
   const int area = area_of(box);
-  const unsigned shared_ones = __ballot_sync(kWarp, area > kOwnTiles && area <= kMaskTiles);
-  std::uint64_t mask = area <= kOwnTiles ? count_alone(frame, box, ellipse) : 0;
-  for (unsigned left = shared_ones; left != 0; left &= left - 1) {
-    const int owner = __ffs(left) - 1;
-    const std::uint64_t theirs = count_together(frame, boxes[warp + owner], ellipses[warp + owner], lane);
-    if (lane == owner) mask = theirs;
+  const unsigned large = __ballot_sync(kWarp, area > kSmallTiles);
+  if (large != 0) {
+    std::uint32_t place = 0;
+    if (lane == 0) place = atomicAdd(&w.status->large, static_cast<unsigned>(__popc(large)));
+    place = __shfl_sync(kWarp, place, 0) + __popc(large & ((1u << lane) - 1));
+    if (area > kSmallTiles) w.large[place] = i;
   }
-
-  const unsigned long long wanted = area <= kMaskTiles ? __popcll(mask) : area;
+  const std::uint64_t mask = area <= kSmallTiles ? count_tiles(frame, box, ellipse) : 0;
+  const auto wanted = static_cast<std::uint32_t>(__popcll(mask));
   const unsigned long long first = take_rows(w.status, wanted, lane);
-  // No row beyond the capacity is written; the frame is then not drawn.
-  const auto row = static_cast<std::uint32_t>(first + wanted <= w.capacity ? first : kNone);
-  const auto own_id = static_cast<std::uint32_t>(i);
-  if (row != kNone && area <= kOwnTiles) {
-    std::uint32_t next = row;
-    const int width = box.x1 - box.x0;
-    for (std::uint64_t left = mask; left != 0; left &= left - 1) {
-      const int place = __ffsll(static_cast<long long>(left)) - 1;
-      w.pairs[next++] = {static_cast<std::uint32_t>((box.y0 + place / width) * tiles_x + box.x0 + place % width),
-                         own_id};
-    }
-  }
-  for (unsigned left = __ballot_sync(kWarp, area > kOwnTiles); left != 0; left &= left - 1) {
-    const int owner = __ffs(left) - 1;
-    const Box theirs = boxes[warp + owner];
-    const int width = theirs.x1 - theirs.x0, tiles = area_of(theirs);
-    const std::uint32_t base = __shfl_sync(kWarp, row, owner), id = __shfl_sync(kWarp, own_id, owner);
-    const std::uint64_t bits = __shfl_sync(kWarp, static_cast<unsigned long long>(mask), owner);
-    for (int place = lane; place < tiles; place += 32) {
-      const int x = theirs.x0 + place % width, y = theirs.y0 + place / width;
-      const auto tile = static_cast<std::uint32_t>(y * tiles_x + x);
-      if (tiles > kMaskTiles) {
-        const bool hit = touches_tile(ellipses[warp + owner], x, y);
-        if (hit) atomicAdd(w.counts + tile, 1u);
-        if (base != kNone) w.pairs[base + place] = {hit ? tile : kNone, id};
-      } else if (base != kNone && (bits >> place & 1) != 0) {
-        w.pairs[base + __popcll(bits & ((std::uint64_t{1} << place) - 1))] = {tile, id};
-      }
-    }
-  }
   if (i >= frame.cloud.count) return;
   w.boxes[i] = box;
+  if (area > kSmallTiles) return;
+  // No row beyond the capacity is written; the frame is then not drawn.
+  const std::uint32_t row = first + wanted <= w.capacity ? static_cast<std::uint32_t>(first) : kNone;
   w.masks[i] = mask;
   w.rows[i] = row;
+  if (row == kNone) return;
+  std::uint32_t next = row;
+  const int width = box.x1 - box.x0;
+  for (std::uint64_t left = mask; left != 0; left &= left - 1) {
+    const int place = __ffsll(static_cast<long long>(left)) - 1;
+    const int tile = (box.y0 + place / width) * frame.view.tiles_x + box.x0 + place % width;
+    w.pairs[next++] = {static_cast<std::uint32_t>(tile), static_cast<std::uint32_t>(i)};
+  }
 }
 
 }  // namespace

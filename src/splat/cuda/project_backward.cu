@@ -16,53 +16,16 @@ struct Shared {
   bool drawn[kThreads];
 };
 
-// Adds up one of a Gaussian's rows in `step`, from `row` on, to `end`; returns whether any was drawn. What was not
-// drawn is read as well: the reads then need not wait for one another.
-__device__ bool add_rows(const Workspace& w, std::uint32_t row, std::uint32_t end, int step, float sums[9]) {
-  bool drawn = false;
-  const auto* rows = reinterpret_cast<const float4*>(w.sums);
-#pragma unroll 4
-  for (; row < end; row += step) {
-    const bool here = w.drawn[row] != 0;
-    const float4 a = rows[3 * static_cast<std::int64_t>(row)], b = rows[3 * static_cast<std::int64_t>(row) + 1];
-    const float last = w.sums[static_cast<std::int64_t>(row) * kRowFloats + 8];
-    drawn |= here;
-    sums[0] += here ? a.x : 0;
-    sums[1] += here ? a.y : 0;
-    sums[2] += here ? a.z : 0;
-    sums[3] += here ? a.w : 0;
-    sums[4] += here ? b.x : 0;
-    sums[5] += here ? b.y : 0;
-    sums[6] += here ? b.z : 0;
-    sums[7] += here ? b.w : 0;
-    sums[8] += here ? last : 0;
-  }
-  return drawn;
-}
-
-// Each lane its Gaussian's rows; large Gaussians one after another, all lanes together.
-__device__ bool collect(const Frame& frame, int i, int lane, float sums[9]) {
-  constexpr int kOwnRows = 24;
+// The Gaussian's sums over all its pixels; returns whether it was drawn at all.
+__device__ bool collect(const Frame& frame, int i, float sums[9]) {
   const Workspace& w = frame.w;
-  const bool exists = i < frame.cloud.count && w.status->rows <= w.capacity;
-  const int area = exists ? area_of(w.boxes[i]) : 0;
-  const std::uint32_t count = area > kMaskTiles ? area : area > 0 ? __popcll(w.masks[i]) : 0;
-  const std::uint32_t first = count > 0 ? w.rows[i] : 0;
-  for (int k = 0; k < 9; ++k) sums[k] = 0;
-  bool drawn = false;
-  if (count <= kOwnRows) drawn = add_rows(w, first, first + count, 1, sums);
-  for (unsigned left = __ballot_sync(kWarp, count > kOwnRows); left != 0; left &= left - 1) {
-    const int owner = __ffs(left) - 1;
-    const std::uint32_t base = __shfl_sync(kWarp, first, owner), rows = __shfl_sync(kWarp, count, owner);
-    float part[9] = {};
-    const bool any = __any_sync(kWarp, add_rows(w, base + lane, base + rows, 32, part));
-    for (int k = 0; k < 9; ++k) {
-      for (int distance = 16; distance > 0; distance /= 2) part[k] += __shfl_xor_sync(kWarp, part[k], distance);
-      if (lane == owner) sums[k] = part[k];
-    }
-    if (lane == owner) drawn = any;
-  }
-  return drawn;
+  const int area = i < frame.cloud.count && w.status->rows <= w.capacity ? area_of(w.boxes[i]) : 0;
+  if (area == 0) return false;
+  const std::uint32_t first = w.rows[i];
+  if (area <= kSmallTiles) return add_rows(w, first, first + row_count(w, i), 1, sums);
+  const float* totals = w.totals + static_cast<std::int64_t>(i) * kRowFloats;
+  for (int k = 0; k < 9; ++k) sums[k] = totals[k];
+  return totals[9] != 0;
 }
 
 // The gradient of the mean through the viewing direction, and what the block needs for the coefficients.
@@ -186,7 +149,7 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ Shared shared;
   const int first = blockIdx.x * kThreads, i = first + threadIdx.x, count = frame.cloud.count;
   float sums[9];
-  const bool drawn = collect(frame, i, threadIdx.x % 32, sums);
+  const bool drawn = collect(frame, i, sums);
   shared.drawn[threadIdx.x] = drawn;
   float *basis = shared.basis + threadIdx.x * kPitch, *d_colour = shared.d_colour + threadIdx.x * 3;
   if (drawn || (i < count && !out.add)) {

@@ -72,14 +72,12 @@ std::size_t CudaSplatRasterizer::Impl::lay_out(void* base) {
   Carver carver(base);
   const std::int64_t n = gaussians, t = tiles;
   carver.take(w.status, 1);
-  carver.take(w.counts, t);
-  carver.take(w.filled, t);
-  carver.take(w.begins, t);
-  carver.take(w.states, t);
+  carver.take(w.tiles, t);
   carver.take(w.records, 3 * n);
   carver.take(w.boxes, n);
   carver.take(w.masks, n);
   carver.take(w.rows, n);
+  carver.take(w.large, n);
   carver.take(w.pairs, pairs);
   carver.take(w.keys, pairs);
   carver.take(w.spare, pairs);
@@ -93,6 +91,7 @@ std::size_t CudaSplatRasterizer::Impl::lay_out(void* base) {
     carver.take(w.batches, pairs / kBatch + t);
     carver.take(w.drawn, pairs);
     carver.take(w.sums, pairs * kRowFloats);
+    carver.take(w.totals, n * kRowFloats);
   }
   return carver.used();
 }
@@ -170,17 +169,17 @@ void CudaSplatRasterizer::forward(const SplatInput& input, const Camera& camera,
     frame.w.finals = nullptr;
     frame.w.drawn = nullptr;
   }
-  // The counters lie together: status, counts, filled.
   const Workspace& w = frame.w;
-  const auto bytes =
-      static_cast<std::size_t>(reinterpret_cast<char*>(w.filled + s.tiles) - reinterpret_cast<char*>(w.status));
-  cuda_check(cudaMemsetAsync(w.status, 0, bytes, stream), "clearing counters");
+  const int tiles = frame.view.tiles_x * frame.view.tiles_y;
+  const auto counters = reinterpret_cast<char*>(w.tiles + tiles) - reinterpret_cast<char*>(w.status);
+  cuda_check(cudaMemsetAsync(w.status, 0, static_cast<std::size_t>(counters), stream), "clearing counters");
   const int stages = s.options.stages;
   if (stages > 1) project(frame, stream);
-  if (stages > 2) allocate(frame, stream);
-  if (stages > 3) scatter(frame, stream);
-  if (stages > 4) sort(frame, stream);
-  if (stages > 5) composite(frame, rgb, alpha, stream);
+  if (stages > 2) pair_large(frame, stream);
+  if (stages > 3) allocate(frame, stream);
+  if (stages > 4) scatter(frame, stream);
+  if (stages > 5) sort(frame, stream);
+  if (stages > 6) composite(frame, rgb, alpha, stream);
   cuda_check(cudaGetLastError(), "drawing Gaussians");
   s.kept = keep_for_backward;
   s.drawn = true;
@@ -205,8 +204,9 @@ void CudaSplatRasterizer::backward(const SplatInput& input, const Camera& camera
                          gradients.sh,
                          gradients.mean2d_norm,
                          add};
-  if (s.options.stages > 6) composite_backward(s.frame, d_rgb, d_alpha, stream);
-  if (s.options.stages > 7) project_backward(s.frame, out, stream);
+  if (s.options.stages > 7) composite_backward(s.frame, d_rgb, d_alpha, stream);
+  if (s.options.stages > 8) gather_large(s.frame, stream);
+  if (s.options.stages > 9) project_backward(s.frame, out, stream);
   cuda_check(cudaGetLastError(), "gradients of Gaussians");
 }
 

@@ -1,0 +1,30 @@
+// Device memory of an avatar at rest, and the kernels that pose it.
+#pragma once
+
+#include <driver_types.h>
+#include <vector_types.h>
+
+#include <cstdint>
+
+namespace mien::avatar_cuda {
+
+// F triangles, V vertices, N Gaussians.
+struct Rest {
+  int vertices, gaussians;
+  const std::int32_t* faces;       // [F,3]
+  const float* inverse_frames;     // [F,9] row-major; see SurfaceFrames
+  const float* areas;              // [F]
+  const std::int32_t* ring_begin;  // [V+1] into ring
+  const std::int32_t* ring;        // triangles round each vertex
+  const float* canonical;          // [V,3]
+  const float* means;              // [N,3]
+  const int4* anchors;             // [N]
+  const float4* weights;           // [N]
+};
+
+// posed [V,3] -> frames [V][3]: columns 0 to 2 of a row are the row of D_v, column 3 is the row's entry of v - D_v c,
+// so that a Gaussian at m goes to frame * (m, 1).
+void vertex_frames(const Rest& rest, const float* posed, float4* frames, cudaStream_t stream);
+void pose_gaussians(const Rest& rest, const float4* frames, float* means, float* deformation, cudaStream_t stream);
+
+}  // namespace mien::avatar_cuda

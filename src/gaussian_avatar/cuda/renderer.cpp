@@ -1,0 +1,134 @@
+#include <cuda_runtime_api.h>
+
+#include <cmath>
+
+#include "cuda/check.h"
+#include "gaussian_avatar/cuda/pose.h"
+#include "mien/base/error.h"
+#include "mien/gaussian_avatar/cuda.h"
+#include "mien/splat/cuda.h"
+
+namespace mien {
+namespace {
+
+std::vector<float> flat(const std::vector<Vec3>& points) {
+  std::vector<float> out;
+  out.reserve(points.size() * 3);
+  for (const Vec3& p : points) out.insert(out.end(), {p.x(), p.y(), p.z()});
+  return out;
+}
+
+}  // namespace
+
+struct CudaAvatarPose::Impl {
+  CudaArray<std::int32_t> faces, ring_begin, ring;
+  CudaArray<float> inverse_frames, areas, canonical, means;
+  CudaArray<int4> anchors;
+  CudaArray<float4> weights, frames;
+  avatar_cuda::Rest rest = {};
+};
+
+CudaAvatarPose::CudaAvatarPose(const GaussianAvatar& avatar) {
+  if (!cuda_missing().empty()) throw Error(ErrorCode::kMissingFeature, cuda_missing(), "run on the CPU");
+  const auto count = static_cast<std::size_t>(avatar.gaussians.count());
+  const auto vertices = static_cast<int>(avatar.head.mesh.positions.size());
+  MIEN_CHECK(avatar.anchors.size() == count, "anchors {} gaussians {}", avatar.anchors.size(), count);
+  impl_ = std::make_unique<Impl>();
+  Impl& s = *impl_;
+  const SurfaceFrames surface(avatar.head);
+  std::vector<std::int32_t> faces;
+  for (const Index3& t : avatar.head.mesh.faces) faces.insert(faces.end(), {t[0], t[1], t[2]});
+  std::vector<float> inverse;
+  for (const Mat3& m : surface.inverse_frames())
+    for (int k = 0; k < 9; ++k) inverse.push_back(m(k / 3, k % 3));
+  std::vector<int4> anchors;
+  std::vector<float4> weights;
+  for (const GaussianAnchor& a : avatar.anchors) {
+    for (int k = 0; k < kAnchorCount; ++k)
+      if (a.weight[k] != 0 && (a.vertex[k] < 0 || a.vertex[k] >= vertices))
+        throw Error(ErrorCode::kBadFile, fmt::format("avatar: an anchor at vertex {} of {}", a.vertex[k], vertices),
+                    "the file is damaged; make the avatar again");
+    anchors.push_back({a.vertex[0], a.vertex[1], a.vertex[2], a.vertex[3]});
+    weights.push_back({a.weight[0], a.weight[1], a.weight[2], a.weight[3]});
+  }
+  s.faces = faces;
+  s.inverse_frames = inverse;
+  s.areas = surface.areas();
+  s.ring_begin = surface.ring_begin();
+  s.ring = surface.ring();
+  s.canonical = flat(avatar.head.mesh.positions);
+  s.means = avatar.gaussians.means;
+  s.anchors = anchors;
+  s.weights = weights;
+  s.frames.resize(static_cast<std::size_t>(vertices) * 3);
+  s.rest = {vertices,       static_cast<int>(count), s.faces.data(),  s.inverse_frames.data(),
+            s.areas.data(), s.ring_begin.data(),     s.ring.data(),   s.canonical.data(),
+            s.means.data(), s.anchors.data(),        s.weights.data()};
+}
+CudaAvatarPose::~CudaAvatarPose() = default;
+CudaAvatarPose::CudaAvatarPose(CudaAvatarPose&&) noexcept = default;
+CudaAvatarPose& CudaAvatarPose::operator=(CudaAvatarPose&&) noexcept = default;
+
+void CudaAvatarPose::enqueue(const float* vertices, float* means, float* deformation, CudaStream stream) const {
+  avatar_cuda::vertex_frames(impl_->rest, vertices, impl_->frames.data(), stream);
+  avatar_cuda::pose_gaussians(impl_->rest, impl_->frames.data(), means, deformation, stream);
+  cuda_check(cudaGetLastError(), "posing Gaussians");
+}
+int CudaAvatarPose::vertex_count() const {
+  return impl_->rest.vertices;
+}
+int CudaAvatarPose::gaussian_count() const {
+  return impl_->rest.gaussians;
+}
+
+struct CudaGaussianRenderer::Impl {
+  explicit Impl(const GaussianAvatar& a)
+      : avatar(&a), pose(a), means(a.gaussians.means.size()), deformation(a.gaussians.means.size() * 3) {
+    const Gaussians& g = a.gaussians;
+    std::vector<float> values = g.log_scales;
+    for (float& v : values) v = std::exp(v);
+    scales = values;
+    values = g.opacity_logits;
+    for (float& v : values) v = 1.0f / (1.0f + std::exp(-v));
+    opacities = values;
+    quats = g.quats;
+    sh = g.sh;
+    vertices.resize(a.head.mesh.positions.size() * 3);
+  }
+  const GaussianAvatar* avatar;
+  CudaAvatarPose pose;
+  CudaSplatRasterizer rasterizer;
+  CudaArray<float> scales, opacities, quats, sh, vertices, means, deformation;
+  std::vector<Vec3> posed;
+};
+
+CudaGaussianRenderer::CudaGaussianRenderer(const GaussianAvatar& avatar) : impl_(std::make_unique<Impl>(avatar)) {}
+CudaGaussianRenderer::~CudaGaussianRenderer() = default;
+CudaGaussianRenderer::CudaGaussianRenderer(CudaGaussianRenderer&&) noexcept = default;
+CudaGaussianRenderer& CudaGaussianRenderer::operator=(CudaGaussianRenderer&&) noexcept = default;
+
+void CudaGaussianRenderer::render(const MotionFrame& frame, const Camera& camera, const SplatOptions& options,
+                                  float* rgb, float* alpha, CudaStream stream) {
+  Impl& s = *impl_;
+  const HeadModel& head = s.avatar->head;
+  head.deform(frame.expression.data(), static_cast<int>(frame.expression.size()),
+              frame.offsets.empty() ? nullptr : frame.offsets.data(), s.posed);
+  head.pose(frame.pose, s.posed);
+  static_assert(sizeof(Vec3) == 3 * sizeof(float));
+  cuda_check(
+      cudaMemcpyAsync(s.vertices.data(), s.posed.data(), s.posed.size() * sizeof(Vec3), cudaMemcpyHostToDevice, stream),
+      "copying vertices");
+  s.pose.enqueue(s.vertices.data(), s.means.data(), s.deformation.data(), stream);
+  SplatInput input;
+  input.count = s.pose.gaussian_count();
+  input.means = s.means.data();
+  input.quats = s.quats.data();
+  input.scales = s.scales.data();
+  input.opacities = s.opacities.data();
+  input.sh = s.sh.data();
+  input.deformation = s.deformation.data();
+  do s.rasterizer.forward(input, camera, options, rgb, alpha, false, stream);
+  while (s.rasterizer.grow_if_overflowed(stream));  // waits
+}
+
+}  // namespace mien
