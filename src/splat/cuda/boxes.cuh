@@ -9,18 +9,17 @@ __device__ inline int area_of(const Box& box) {
   return (box.x1 - box.x0) * (box.y1 - box.y0);
 }
 
-// Pairs of a Gaussian.
+// Pairs of a Gaussian: a small one has them with the tiles that it touches, a large one with all of its box.
 __device__ inline std::uint32_t row_count(const Workspace& w, std::uint32_t id) {
   const int area = area_of(w.boxes[id]);
-  return area > kMaskTiles ? area : __popcll(w.masks[id]);
+  return area > kSmallTiles ? area : __popc(w.masks[id]);
 }
 
 // The pair of a Gaussian and a tile that it touches.
 __device__ inline std::uint32_t row_of(const Workspace& w, std::uint32_t id, int tile_x, int tile_y) {
   const Box box = w.boxes[id];
   const int place = (tile_y - box.y0) * (box.x1 - box.x0) + tile_x - box.x0;
-  if (area_of(box) > kMaskTiles) return w.rows[id] + place;
-  return w.rows[id] + __popcll(w.masks[id] & ((std::uint64_t{1} << place) - 1));
+  return w.rows[id] + (area_of(box) > kSmallTiles ? place : __popc(w.masks[id] & ((1u << place) - 1)));
 }
 
 // The sum of every `step`-th row from `row` to `end`; returns whether any was drawn. What was not

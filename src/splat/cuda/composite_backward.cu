@@ -136,7 +136,10 @@ __device__ std::uint32_t sum_batch(Shared& shared, int count, int warp, int lane
     hits &= hits - 1;
     const float4 a = shared.records[0][k], b = shared.records[1][k], colour = shared.records[2][k];
     const Pull s = pull(upper, a, b, colour, x), t = pull(lower, a, b, colour, x);
-    if (!__any_sync(kWarp, s.drawn || t.drawn)) continue;
+    if (!__any_sync(kWarp, s.drawn || t.drawn)) {
+      if (!__any_sync(kWarp, upper.transmittance > 0 || lower.transmittance > 0)) hits = 0;  // all pixels are full
+      continue;
+    }
     shared.pulls[warp][pending][slot_of(lane)] = make_float4(s.e, t.e, s.weight, t.weight);
     if (lane / 4 == pending) own = k;
     drawn |= 1u << k;

@@ -23,8 +23,7 @@ constexpr int kSide = 16;                 // pixels a side of a tile
 constexpr int kPixels = kSide * kSide;    // of a tile; in the order of composite()'s threads: see pixel_of()
 constexpr int kTileWarps = kPixels / 32;  // each 8x4 pixels
 constexpr int kBatch = 32;                // list entries between two records of the pixels' state
-constexpr int kSmallTiles = 9;            // Gaussians over more tiles than this are large: see pair_large()
-constexpr int kMaskTiles = 64;            // a Gaussian over no more tiles than this has a bit for each
+constexpr int kSmallTiles = 9;            // Gaussians whose box has more tiles are large: see pair_large()
 constexpr int kRowFloats = 12;            // sums of one pair: the 9 of TileBackward, and padding
 constexpr int kSortSpan = 2048;           // list entries sorted in shared memory at once
 constexpr std::uint32_t kNone = 0xffffffffu;
@@ -65,7 +64,7 @@ struct Workspace {
   Tile* tiles;             // [T]
   float4* records;         // [N][3]: u v xx xy, yy log_opacity slope_x slope_y, red green blue depth (see Record)
   Box* boxes;              // [N]
-  std::uint64_t* masks;    // [N] touched tiles of the box, row by row; for boxes of up to kMaskTiles tiles
+  std::uint16_t* masks;    // [N] touched tiles of the box, row by row; of small Gaussians
   std::uint32_t* rows;     // [N] first pair of each Gaussian
   std::uint32_t* large;    // [N] the large Gaussians, in any order
   Pair* pairs;             // [I]

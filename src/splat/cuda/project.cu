@@ -63,13 +63,13 @@ __device__ Box project_one(const Frame& frame, int i, Ellipse& ellipse) {
 }
 
 // Counts a Gaussian in the tiles that it touches; returns them as a mask.
-__device__ std::uint64_t count_tiles(const Frame& frame, const Box& box, const Ellipse& ellipse) {
-  std::uint64_t mask = 0;
+__device__ std::uint32_t count_tiles(const Frame& frame, const Box& box, const Ellipse& ellipse) {
+  std::uint32_t mask = 0;
   int place = 0;
   for (int y = box.y0; y < box.y1; ++y)
     for (int x = box.x0; x < box.x1; ++x, ++place) {
       if (!touches_tile(ellipse, x, y)) continue;
-      mask |= std::uint64_t{1} << place;
+      mask |= 1u << place;
       atomicAdd(&frame.w.tiles[y * frame.view.tiles_x + x].count, 1u);
     }
   return mask;
@@ -104,21 +104,20 @@ __global__ void __launch_bounds__(kThreads) project_kernel(const __grid_constant
     place = __shfl_sync(kWarp, place, 0) + __popc(large & ((1u << lane) - 1));
     if (area > kSmallTiles) w.large[place] = i;
   }
-  const std::uint64_t mask = area <= kSmallTiles ? count_tiles(frame, box, ellipse) : 0;
-  const auto wanted = static_cast<std::uint32_t>(__popcll(mask));
+  const std::uint32_t mask = area <= kSmallTiles ? count_tiles(frame, box, ellipse) : 0;
+  const std::uint32_t wanted = area <= kSmallTiles ? __popc(mask) : area;
   const unsigned long long first = take_rows(w.status, wanted, lane);
   if (i >= frame.cloud.count) return;
-  w.boxes[i] = box;
-  if (area > kSmallTiles) return;
   // No row beyond the capacity is written; the frame is then not drawn.
   const std::uint32_t row = first + wanted <= w.capacity ? static_cast<std::uint32_t>(first) : kNone;
-  w.masks[i] = mask;
+  w.boxes[i] = box;
+  w.masks[i] = static_cast<std::uint16_t>(mask);
   w.rows[i] = row;
   if (row == kNone) return;
   std::uint32_t next = row;
   const int width = box.x1 - box.x0;
-  for (std::uint64_t left = mask; left != 0; left &= left - 1) {
-    const int place = __ffsll(static_cast<long long>(left)) - 1;
+  for (std::uint32_t left = mask; left != 0; left &= left - 1) {
+    const int place = __ffs(static_cast<int>(left)) - 1;
     const int tile = (box.y0 + place / width) * frame.view.tiles_x + box.x0 + place % width;
     w.pairs[next++] = {static_cast<std::uint32_t>(tile), static_cast<std::uint32_t>(i)};
   }
