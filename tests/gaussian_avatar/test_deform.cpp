@@ -132,8 +132,14 @@ TEST(CudaGaussianRenderer, DrawsWhatTheCpuDraws) {
     for (int k = 0; k < 3; ++k) g.log_scales.push_back(-5 + 0.3f * random.normal());
     for (int k = 0; k < 48; ++k) g.sh.push_back(0.3f * random.normal());
   }
+  avatar.modes = face_colour_modes(avatar.head);
+  for (std::int32_t i = 1; i < 2000; i += 3) {
+    avatar.modes.gaussian.push_back(i);
+    for (int k = 0; k < 3 * avatar.modes.count(); ++k) avatar.modes.colour.push_back(0.5f * random.normal());
+  }
   MotionFrame frame;
-  frame.expression = {0.6f};
+  frame.expression.assign(avatar.head.expression_names.size(), 0.0f);
+  for (std::size_t e = 0; e < frame.expression.size(); e += 2) frame.expression[e] = 0.4f;
   frame.pose.root = Quat(Eigen::AngleAxisf(0.4f, Vec3::UnitY()));
   const Camera camera = look_at({0.1f, 0.1f, 0.9f}, {0, 0, 0}, 0.5f, 130, 110);
   const SplatOptions options;

@@ -1,5 +1,5 @@
-// Embedded deformation of an avatar's Gaussians by its head's surface: the CPU's SurfaceFrames::update_vertices() and
-// deform_gaussians().
+// Embedded deformation of an avatar's Gaussians by its head's surface, and their colour of the moment: the CPU's
+// SurfaceFrames::update_vertices(), deform_gaussians() and add_colour_modes().
 #include "gaussian_avatar/cuda/pose.h"
 
 namespace mien::avatar_cuda {
@@ -87,7 +87,30 @@ __global__ void __launch_bounds__(kThreads)
   for (int k = threadIdx.x; k < values; k += kThreads) deformation[9 * first + k] = shared[k];
 }
 
+// A thread a Gaussian that has modes.
+__global__ void __launch_bounds__(kThreads)
+    set_mode_colours_kernel(const __grid_constant__ Modes modes, const float* __restrict__ activations, float* sh) {
+  const int k = blockIdx.x * kThreads + threadIdx.x;
+  if (k >= modes.gaussians) return;
+  const float* colour = modes.colour + 3 * static_cast<std::int64_t>(k) * modes.modes;
+  float3 sum = make_float3(0, 0, 0);
+  for (int m = 0; m < modes.modes; ++m) {
+    sum.x = fmaf(activations[m], colour[3 * m], sum.x);
+    sum.y = fmaf(activations[m], colour[3 * m + 1], sum.y);
+    sum.z = fmaf(activations[m], colour[3 * m + 2], sum.z);
+  }
+  float* out = sh + 48 * static_cast<std::int64_t>(modes.gaussian[k]);
+  out[0] = modes.base[3 * k] + sum.x;
+  out[1] = modes.base[3 * k + 1] + sum.y;
+  out[2] = modes.base[3 * k + 2] + sum.z;
+}
+
 }  // namespace
+
+void set_mode_colours(const Modes& modes, const float* activations, float* sh, cudaStream_t stream) {
+  if (modes.gaussians == 0) return;
+  set_mode_colours_kernel<<<(modes.gaussians + kThreads - 1) / kThreads, kThreads, 0, stream>>>(modes, activations, sh);
+}
 
 void vertex_frames(const Rest& rest, const float* posed, float4* frames, cudaStream_t stream) {
   if (rest.vertices == 0) return;

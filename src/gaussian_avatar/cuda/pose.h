@@ -22,9 +22,19 @@ struct Rest {
   const float4* weights;           // [N]
 };
 
+// Colour modes of K Gaussians.
+struct Modes {
+  int gaussians, modes;          // K, M
+  const std::int32_t* gaussian;  // [K]
+  const float* colour;           // [K,M,3]
+  const float* base;             // [K,3] their degree-0 coefficients at rest
+};
+
 // posed [V,3] -> frames [V][3]: columns 0 to 2 of a row are the row of D_v, column 3 is the row's entry of v - D_v c,
 // so that a Gaussian at m goes to frame * (m, 1).
 void vertex_frames(const Rest& rest, const float* posed, float4* frames, cudaStream_t stream);
 void pose_gaussians(const Rest& rest, const float4* frames, float* means, float* deformation, cudaStream_t stream);
+// sh [N,16,3]: writes the degree-0 coefficients of the Gaussians that have modes. activations [M].
+void set_mode_colours(const Modes& modes, const float* activations, float* sh, cudaStream_t stream);
 
 }  // namespace mien::avatar_cuda

@@ -94,12 +94,34 @@ struct CudaGaussianRenderer::Impl {
     quats = g.quats;
     sh = g.sh;
     vertices.resize(a.head.mesh.positions.size() * 3);
+    if (a.modes.count() > 0) take_modes(a);
+  }
+  void take_modes(const GaussianAvatar& a) {
+    const ColourModes& m = a.modes;
+    MIEN_CHECK(m.colour.size() == m.gaussian.size() * m.names.size() * 3, "modes {} colours {} Gaussians {}",
+               m.names.size(), m.colour.size(), m.gaussian.size());
+    std::vector<float> base;
+    for (const std::int32_t i : m.gaussian) {
+      MIEN_CHECK(i >= 0 && i < a.gaussians.count(), "a colour mode of Gaussian {} of {}", i, a.gaussians.count());
+      const float* first = &a.gaussians.sh[static_cast<std::size_t>(i) * kShCoefficients * 3];
+      base.insert(base.end(), first, first + 3);
+    }
+    mode_gaussian = m.gaussian;
+    mode_colour = m.colour;
+    mode_base = base;
+    activations.resize(m.names.size());
+    modes = {static_cast<int>(m.gaussian.size()), m.count(), mode_gaussian.data(), mode_colour.data(),
+             mode_base.data()};
   }
   const GaussianAvatar* avatar;
   CudaAvatarPose pose;
   CudaSplatRasterizer rasterizer;
   CudaArray<float> scales, opacities, quats, sh, vertices, means, deformation;
-  std::vector<Vec3> posed;
+  CudaArray<std::int32_t> mode_gaussian;
+  CudaArray<float> mode_colour, mode_base, activations;
+  avatar_cuda::Modes modes = {};
+  std::vector<Vec3> posed;  // these two must stay until they have been copied
+  std::vector<float> host_activations;
 };
 
 CudaGaussianRenderer::CudaGaussianRenderer(const GaussianAvatar& avatar) : impl_(std::make_unique<Impl>(avatar)) {}
@@ -119,6 +141,13 @@ void CudaGaussianRenderer::render(const MotionFrame& frame, const Camera& camera
       cudaMemcpyAsync(s.vertices.data(), s.posed.data(), s.posed.size() * sizeof(Vec3), cudaMemcpyHostToDevice, stream),
       "copying vertices");
   s.pose.enqueue(s.vertices.data(), s.means.data(), s.deformation.data(), stream);
+  if (s.modes.gaussians > 0) {
+    s.host_activations = s.avatar->modes.activations(frame.expression);
+    cuda_check(cudaMemcpyAsync(s.activations.data(), s.host_activations.data(),
+                               s.host_activations.size() * sizeof(float), cudaMemcpyHostToDevice, stream),
+               "copying activations");
+    avatar_cuda::set_mode_colours(s.modes, s.activations.data(), s.sh.data(), stream);
+  }
   SplatInput input;
   input.count = s.pose.gaussian_count();
   input.means = s.means.data();
