@@ -139,7 +139,7 @@ void FeatureNormalizer::apply(MelFrame& frame) {
   constexpr float kRelease = 0.345f / kMelRate;  // nat a frame: 1.5 dB/s
   constexpr float kLowest = -10.0f;
   constexpr float kHighest = 0.5f;
-  constexpr float kDepth = 10.5f;  // what lies this far (45 dB) below the level is floor
+  constexpr float kDepth = 12.0f;  // what lies this far (52 dB) below the level is floor
   float total = 0;
   for (const float v : frame) total += std::exp(v);
   const float energy = std::max(kMelFloor, std::log(total + 1e-30f));
@@ -153,6 +153,17 @@ void FeatureNormalizer::apply(MelFrame& frame) {
     const float mean = -5.6f - 2.4f * static_cast<float>(b) / kMelBands;
     frame[b] = std::clamp((relative - mean) / 2.2f, -5.0f, 5.0f);
   }
+  if (!band_means_) return;
+  // The first half second counts as heard before, at the average voice; then four seconds of speech are remembered.
+  constexpr int kPrior = 50;
+  constexpr int kMemory = 4 * kMelRate;
+  constexpr float kSpeech = -4.0f;  // 17 dB below the level; what is softer says little of the voice
+  if (relative_energy_ > kSpeech) {
+    heard_ = std::min(heard_ + 1, kMemory);
+    const float share = 1.0f / static_cast<float>(kPrior + heard_);
+    for (int b = 0; b < kMelBands; ++b) mean_[b] += share * (frame[b] - mean_[b]);
+  }
+  for (int b = 0; b < kMelBands; ++b) frame[b] = std::clamp(frame[b] - mean_[b], -5.0f, 5.0f);
 }
 
 }  // namespace mien

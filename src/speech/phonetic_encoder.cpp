@@ -15,7 +15,8 @@ void EncoderStep::features(std::span<float> out) const {
 }
 
 PhoneticEncoder::PhoneticEncoder(const SafetensorsFile& file)
-    : conv1_(file, "encoder.conv1", kMelBands, kEncoderConv1, kEncoderKernel1),
+    : band_means_(file.metadata().contains("features") && file.metadata().at("features") == kBandMeanFeatures),
+      conv1_(file, "encoder.conv1", kMelBands, kEncoderConv1, kEncoderKernel1),
       conv2_(file, "encoder.conv2", kEncoderConv1, kEncoderConv2, kEncoderKernel2),
       gru1_(file, "encoder.gru1", kEncoderConv2, kEncoderHidden),
       gru2_(file, "encoder.gru2", kEncoderHidden, kEncoderHidden),
@@ -24,6 +25,7 @@ PhoneticEncoder::PhoneticEncoder(const SafetensorsFile& file)
 
 PhoneticEncoder::Stream::Stream(const PhoneticEncoder& encoder)
     : encoder_(&encoder),
+      normalizer_(encoder.band_means_),
       conv1_(encoder.conv1_.make_state()),
       conv2_(encoder.conv2_.make_state()),
       gru1_(encoder.gru1_.make_state()),

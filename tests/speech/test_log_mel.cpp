@@ -115,6 +115,35 @@ TEST(LogMel, SilenceAndBadSamples) {
   }
 }
 
+TEST(FeatureNormalizer, BandMeansCancelAMicrophone) {
+  // A microphone that colours by up to 6 dB: after seconds of speech the features hardly know of it.
+  const auto coloured = [](float strength, bool band_means) {
+    std::vector<MelFrame> frames = frames_of(babble(8.0, 6));
+    FeatureNormalizer normalizer(band_means);
+    for (MelFrame& frame : frames) {
+      for (int b = 0; b < kMelBands; ++b) {
+        frame[b] += strength * std::sin(2 * std::numbers::pi_v<float> * 2 * static_cast<float>(b) / kMelBands);
+      }
+      normalizer.apply(frame);
+    }
+    return frames;
+  };
+  const auto difference = [&](bool band_means) {
+    const std::vector<MelFrame> flat = coloured(0, band_means);
+    const std::vector<MelFrame> bright = coloured(1.4f, band_means);
+    double sum = 0;
+    int count = 0;
+    for (std::size_t i = 500; i < flat.size(); ++i) {
+      for (int b = 0; b < kMelBands; ++b, ++count) sum += std::abs(flat[i][b] - bright[i][b]);
+    }
+    return sum / count;
+  };
+  const double with = difference(true);
+  const double without = difference(false);
+  EXPECT_GT(without, 0.3);
+  EXPECT_LT(with, 0.4 * without);
+}
+
 TEST(FeatureNormalizer, LevelDoesNotMatter) {
   const std::vector<float> samples = babble(6.0, 5);
   const auto normalised = [&](float gain) {

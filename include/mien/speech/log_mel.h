@@ -37,19 +37,25 @@ class LogMel {
 };
 
 // Gain control and normalisation. A level follows the loudness of speech frames (up within some 30 ms, down 1.5 dB a
-// second, between -44 and +2 dB), everything is seen relative to it, and whatever lies 45 dB below it is floor: so
-// neither the recording's gain nor its noise floor reaches the network.
+// second, between -44 and +2 dB), everything is seen relative to it, and whatever lies 52 dB below it is floor: so
+// neither the recording's gain nor its noise floor reaches the network. With `band_means` each band's running mean over
+// the last seconds of speech is taken away too (cepstral mean normalisation, Furui 1981, in the log-mel domain), which
+// makes microphones, rooms and much of a voice's own colour alike.
 class FeatureNormalizer {
  public:
   static constexpr float kStartLevel = -5.5f;  // ln power of speech peaks at a usual recording level
+  explicit FeatureNormalizer(bool band_means = false) : band_means_(band_means) {}
   // In place; the result has about zero mean and unit deviation per band over speech, within [-5,5].
   void apply(MelFrame& frame);
   float level() const { return level_; }
   // Loudness of the last frame relative to the level, ln units in about [-12, 1].
   float relative_energy() const { return relative_energy_; }
-  void reset() { *this = FeatureNormalizer(); }
+  void reset() { *this = FeatureNormalizer(band_means_); }
 
  private:
+  bool band_means_;
+  int heard_ = 0;  // speech frames that the means have seen
+  MelFrame mean_{};
   float level_ = kStartLevel;
   float relative_energy_ = -12.0f;
 };

@@ -21,7 +21,7 @@ float cube(float x) {
 }
 
 // From which posterior on a contact begins, and from which it is full. A guess below one half moves nothing much.
-constexpr float kContactFrom = 0.30f, kContactFull = 0.62f;
+constexpr float kContactFrom = 0.34f, kContactFull = 0.62f;
 constexpr float kRestFrom = 0.60f, kRestFull = 0.92f;
 constexpr double kRestTime = 0.06;  // seconds in which a pause settles and ends
 

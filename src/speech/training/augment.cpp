@@ -44,8 +44,8 @@ Curve random_curve(float size, Random& random) {
 void equalise(MelRows& rows, Random& random, float line) {
   Curve curve{};
   if (random.uniform() < 0.8f * line) curve = random_curve(random.uniform(1, 6), random);
-  if (random.uniform() < 0.25f * line) {  // telephone, old recordings, low bit rates
-    const auto edge = static_cast<float>(hz_band(random.uniform(3300, 6000)));
+  if (random.uniform() < 0.45f * line) {  // telephone, old recordings, low bit rates
+    const auto edge = static_cast<float>(hz_band(random.uniform(3000, 6500)));
     for (int b = 0; b < kMelBands; ++b) curve[b] -= std::clamp((static_cast<float>(b) - edge) * 3.0f, 0.0f, 9.0f);
   }
   if (random.uniform() < 0.1f * line) {
@@ -89,7 +89,7 @@ float loud_level(const MelRows& rows) {
 }
 
 void add_noise(MelRows& rows, Random& random) {
-  const float snr = random.uniform(4, 45);
+  const float snr = random.uniform(6, 50);
   Curve curve = random_curve(8, random);
   float sum = 0;
   for (int b = 0; b < kMelBands; ++b) sum += std::exp(curve[b]);
@@ -121,11 +121,16 @@ void codec_holes(MelRows& rows, Random& random) {
 
 }  // namespace
 
-void add_clip(const std::uint8_t* from, std::int64_t rows, const AugmentOptions& options, Random& random,
-              MelRows& out) {
+VoiceChange random_voice(const AugmentOptions& options, Random& random) {
   const double limit = std::log(1.0 + options.warp);
-  const double factor = std::exp(std::clamp(0.6 * limit * random.normal(), -limit, limit));
-  const float gain = random.uniform(-options.gain_db, options.gain_db) * kNatPerDb;
+  VoiceChange voice;
+  voice.warp = std::exp(std::clamp(0.6 * limit * random.normal(), -limit, limit));
+  voice.gain = random.uniform(-options.gain_db, options.gain_db) * kNatPerDb;
+  return voice;
+}
+
+void add_clip(const std::uint8_t* from, std::int64_t rows, const VoiceChange& voice, Random& random, MelRows& out) {
+  const double factor = voice.warp;
   // Band b of the new voice shows what band source[b] of the old one showed; above 4.8 kHz the warp bends back to meet
   // 8 kHz.
   std::array<float, kMelBands> source;
@@ -143,7 +148,7 @@ void add_clip(const std::uint8_t* from, std::int64_t rows, const AugmentOptions&
       const int low = std::min(static_cast<int>(source[b]), kMelBands - 2);
       const float t = source[b] - static_cast<float>(low);
       const float value = dequantize_mel(row[low]) * (1 - t) + dequantize_mel(row[low + 1]) * t;
-      frame[b] = value + gain + random.uniform(-0.05f, 0.05f);
+      frame[b] = value + voice.gain + random.uniform(-0.05f, 0.05f);
     }
     out.push_back(frame);
   }
@@ -152,8 +157,8 @@ void add_clip(const std::uint8_t* from, std::int64_t rows, const AugmentOptions&
 void augment_stream(MelRows& rows, const AugmentOptions& options, Random& random) {
   equalise(rows, random, options.line);
   if (random.uniform() < 0.4f * options.line) reverberate(rows, random);
-  if (random.uniform() < 0.85f * options.line) add_noise(rows, random);
-  if (random.uniform() < 0.15f * options.line) codec_holes(rows, random);
+  if (random.uniform() < 0.65f * options.line) add_noise(rows, random);
+  if (random.uniform() < 0.25f * options.line) codec_holes(rows, random);
   for (MelFrame& row : rows) {
     for (float& v : row) v = std::max(v, kMelFloor);
   }

@@ -11,7 +11,7 @@ namespace mien {
 
 struct AugmentOptions {
   float warp = 0.2f;   // vocal tract length: factors within [1/(1+warp), 1+warp] (Jaitly and Hinton 2013)
-  float gain_db = 14;  // per clip
+  float gain_db = 14;  // per voice
   float line = 1;      // probability scale of equaliser, band limits, reverberation, noise, codec holes
   float mask = 1;      // probability scale of masked bands (SpecAugment, Park et al. 2019)
 };
@@ -19,8 +19,15 @@ struct AugmentOptions {
 // A stretch of a training stream: mel rows (not yet normalised) that later stages change in place.
 using MelRows = std::vector<MelFrame>;
 
-// Per clip: one voice. `from` is [rows, kMelBands] as packed.
-void add_clip(const std::uint8_t* from, std::int64_t rows, const AugmentOptions& options, Random& random, MelRows& out);
+// How a clip's speaker is changed.
+struct VoiceChange {
+  double warp = 1;  // of frequencies
+  float gain = 0;   // ln power
+};
+VoiceChange random_voice(const AugmentOptions& options, Random& random);
+
+// `from` is [rows, kMelBands] as packed.
+void add_clip(const std::uint8_t* from, std::int64_t rows, const VoiceChange& voice, Random& random, MelRows& out);
 
 // Per stream: one room and one line, over everything.
 void augment_stream(MelRows& rows, const AugmentOptions& options, Random& random);

@@ -70,7 +70,7 @@ void StreamSampler::put_motion(StreamBatch& batch, int row, int at, int count, c
 }
 
 void StreamSampler::finish(StreamBatch& batch, int row, MelRows& rows) const {
-  FeatureNormalizer normalizer;
+  FeatureNormalizer normalizer(options_.band_means);
   float smooth = -1.2f;
   for (int t = 0; t < batch.mel_frames; ++t) {
     normalizer.apply(rows[t]);
@@ -92,11 +92,17 @@ void StreamSampler::fill(StreamBatch& batch, int row, Random& random) const {
   std::int64_t* labels = batch.labels.data() + static_cast<std::size_t>(row) * batch.steps;
   const SpeechClip* last = nullptr;
   const SpeechRender* last_render = nullptr;
+  const bool one_voice = random.uniform() < options_.one_voice;  // as in use; what it hears first tells of the rest
+  std::size_t speaker = 0;
+  VoiceChange voice;
   while (static_cast<int>(rows.size()) < batch.mel_frames) {
-    const float pick = random.uniform();
-    std::size_t speaker = std::upper_bound(share_.begin(), share_.end(), pick) - share_.begin();
-    speaker = std::min(speaker, clips_of_.size() - 1);
-    while (clips_of_[speaker].empty()) speaker = (speaker + 1) % clips_of_.size();
+    if (last == nullptr || !one_voice) {
+      const float pick = random.uniform();
+      speaker = std::upper_bound(share_.begin(), share_.end(), pick) - share_.begin();
+      speaker = std::min(speaker, clips_of_.size() - 1);
+      while (clips_of_[speaker].empty()) speaker = (speaker + 1) % clips_of_.size();
+      voice = random_voice(options_.augment, random);
+    }
     const std::vector<int>& own = clips_of_[speaker];
     const SpeechClip& clip = pack_.clips[own[random.below(static_cast<std::uint32_t>(own.size()))]];
     const SpeechRender* render =
@@ -117,8 +123,7 @@ void StreamSampler::fill(StreamBatch& batch, int row, Random& random) const {
     const int after = last != nullptr ? half : 0;
     put_motion(batch, row, motion_at + after, 3 * pause - after, clip, render, 0, 0);
     const int start = static_cast<int>(rows.size());
-    add_clip(pack_.mel.data() + (clip.first_mel + from) * kMelBands, clip.mel_count - from, options_.augment, random,
-             rows);
+    add_clip(pack_.mel.data() + (clip.first_mel + from) * kMelBands, clip.mel_count - from, voice, random, rows);
     put_motion(batch, row, start * 3 / 10, static_cast<int>(clip.mel_count - from) * 3 / 10, clip, render,
                from * 3 / 10, 1);
     for (std::int64_t i = 0; i < (clip.mel_count - from) / 2 && start / 2 + i < batch.steps; ++i) {
