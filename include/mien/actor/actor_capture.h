@@ -18,7 +18,7 @@ struct ActorCaptureOptions {
   Performer performer;
   // "emotalk": 11 cameras over 180 degrees; "dome": 8 more above and below; "mono": one slowly moving camera
   std::string rig = "emotalk";
-  double seconds = 10;          // of each sequence, [1, 3600]; with `text`, 0 = as long as the text takes
+  double seconds = 10;  // of each sequence, [1, 3600]; with `text`, 0 = as long as the text takes
   double fps = 30;
   int sequences = 1;  // [1, 10000]; each with other sentences. The last fifth (from 3 on) is the test split
   std::vector<EmotionVector> emotions = {{1, 0, 0, 0, 0, 0, 0, 0}};  // taken in turn

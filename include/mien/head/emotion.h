@@ -32,8 +32,8 @@ struct EmotionTrack {
   static EmotionTrack constant(const EmotionVector& value) { return {{{0.0, value}}}; }
 };
 
-// An emotion ("happy:0.8"), keys over time ("neutral@0; happy:0.8@1.5; angry,sad:0.2@4", seconds ascending), or the name
-// of a .json file with either as text or with a list of {"time": seconds, "emotion": text}. Throws kBadArgument,
+// An emotion ("happy:0.8"), keys over time ("neutral@0; happy:0.8@1.5; angry,sad:0.2@4", seconds ascending), or the
+// name of a .json file with either as text or with a list of {"time": seconds, "emotion": text}. Throws kBadArgument,
 // kNotFound, kBadFile.
 EmotionTrack parse_emotion_track(const std::string& text);
 
