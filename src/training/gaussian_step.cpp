@@ -196,8 +196,15 @@ void GaussianOptimiser::chain_gradients() {
   parallel_for(static_cast<std::int64_t>(avatar_.modes.gaussian.size()), 1024, [&](std::int64_t k) {
     const float* sh = &d_sh_[static_cast<std::size_t>(avatar_.modes.gaussian[k]) * kShCoefficients * 3];
     float* gradient = &groups_[6].gradients[static_cast<std::size_t>(k) * modes * 3];
+    // Pictures show the inside of the mouth too rarely to tell thirteen movements apart: it learns the open jaw's
+    // light.
+    const GaussianAnchor& anchor = avatar_.anchors[static_cast<std::size_t>(avatar_.modes.gaussian[k])];
+    const HeadRegion region = avatar_.head.region[static_cast<std::size_t>(anchor.vertex[0])];
+    const bool inner =
+        region == HeadRegion::kTeeth || region == HeadRegion::kTongue || region == HeadRegion::kMouthInside;
     for (std::size_t m = 0; m < modes; ++m) {
-      for (int c = 0; c < 3; ++c) gradient[m * 3 + c] = activations_[m] * sh[c];
+      const bool learns = !inner || avatar_.modes.names[m] == "jaw_open";
+      for (int c = 0; c < 3; ++c) gradient[m * 3 + c] = learns ? activations_[m] * sh[c] : 0.0f;
     }
   });
 }

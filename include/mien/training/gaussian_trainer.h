@@ -24,7 +24,7 @@ struct GaussianTrainOptions {
   float rate_opacity = 3e-2f;
   float rate_sh = 5e-3f;      // degree 0; higher degrees a twentieth
   float rate_modes = 4e-3f;   // of the colour modes
-  float mode_decay = 0.02f;   // pull of the modes' colours to 0, as a share of their rate
+  float mode_decay = 0.1f;    // pull of the modes' colours to 0, as a share of their rate
   float mouth_weight = 4;     // extra weight of the L1 loss on lips and mouth
   float eye_weight = 2;       // and on the eyes
   float open_mouth_bias = 3;  // pictures of an open mouth come up to this many times more often, plus one
