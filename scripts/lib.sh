@@ -1,6 +1,9 @@
 # Shared by setup, demo, test and lint: where things lie, how to say things, how many jobs the machine can bear.
 # shellcheck shell=bash
 
+# Idle OpenMP threads sleep instead of spinning: on a machine with other work that is several times faster.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
+
 MIEN_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 MIEN_CACHE=${MIEN_CACHE:-$MIEN_ROOT/.cache}
 MIEN_TOOL=${MIEN_TOOL:-mien}  # the name in front of every line

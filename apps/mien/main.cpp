@@ -1,5 +1,8 @@
 // The command line: global options, and the one place where errors become a line and an exit status.
+#include <unistd.h>
+
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <new>
 #include <string>
@@ -67,6 +70,18 @@ std::string unexpected_word(CLI::App& app, const std::string& word) {
   return message + " (" + name + " --help lists them)";
 }
 
+// Idle OpenMP threads spin for milliseconds by default; on a machine that has other work too, that takes the cores from
+// everybody and makes Mien several times slower. The library reads the setting only as it is loaded, hence this new
+// start.
+void let_idle_threads_sleep(char** argv) {
+#ifdef __linux__
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  if (setenv("OMP_WAIT_POLICY", "passive", 0) == 0) execv("/proc/self/exe", argv);  // returns only where it failed
+#else
+  (void)argv;
+#endif
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Mien turns recordings of a person into a 3D head that talks.", "mien"};
   app.fallthrough();  // global options may stand anywhere
@@ -116,6 +131,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   using mien::ErrorCode;
   using mien::app::fail;
+  mien::app::let_idle_threads_sleep(argv);
   mien::install_interrupt_handlers();
   try {
     return mien::app::run(argc, argv);
