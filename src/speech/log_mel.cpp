@@ -1,9 +1,13 @@
 #include "mien/speech/log_mel.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <complex>
 #include <numbers>
+#include <sstream>
+
+#include "mien/base/error.h"
 
 namespace mien {
 namespace {
@@ -132,6 +136,30 @@ void LogMel::push(std::span<const float> samples, std::vector<MelFrame>& out) {
   }
 }
 
+std::string FeatureOptions::text() const {
+  return fmt::format("log-mel-{}{} depth-{}", kMelBands, band_means ? " band-mean" : "", depth);
+}
+
+FeatureOptions FeatureOptions::parse(const std::string& text) {
+  FeatureOptions options;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    if (word == fmt::format("log-mel-{}", kMelBands)) continue;
+    if (word == "band-mean") {
+      options.band_means = true;
+      continue;
+    }
+    const char* end = word.data() + word.size();
+    std::from_chars_result number{word.data(), std::errc::invalid_argument};
+    if (word.starts_with("depth-")) number = std::from_chars(word.data() + 6, end, options.depth);
+    if (number.ec != std::errc() || number.ptr != end || !(options.depth > 0 && options.depth <= -kMelFloor)) {
+      throw Error(ErrorCode::kUnsupported, fmt::format("speech features \"{}\"", text.substr(0, 80)),
+                  "the network wants another version of Mien");
+    }
+  }
+  return options;
+}
+
 void FeatureNormalizer::apply(MelFrame& frame) {
   // Per 10 ms frame. The attack is a first-order lag of about three frames; the release is linear in decibels, so that
   // a pause of seconds changes little; the lower bound keeps a quiet room from being raised to the level of speech.
@@ -139,21 +167,20 @@ void FeatureNormalizer::apply(MelFrame& frame) {
   constexpr float kRelease = 0.345f / kMelRate;  // nat a frame: 1.5 dB/s
   constexpr float kLowest = -10.0f;
   constexpr float kHighest = 0.5f;
-  constexpr float kDepth = 12.0f;  // what lies this far (52 dB) below the level is floor
   float total = 0;
   for (const float v : frame) total += std::exp(v);
   const float energy = std::max(kMelFloor, std::log(total + 1e-30f));
   level_ += energy > level_ ? kAttack * (energy - level_) : -kRelease;
   level_ = std::clamp(level_, kLowest, kHighest);
   relative_energy_ = std::max(energy - level_, -12.0f);
-  const float floor = std::exp(-kDepth);
+  const float floor = std::exp(-options_.depth);
   for (int b = 0; b < kMelBands; ++b) {
     const float relative = std::log(std::exp(frame[b] - level_) + floor);
     // Speech falls off with frequency; a fixed straight line through its average spectrum stands for the mean.
     const float mean = -5.6f - 2.4f * static_cast<float>(b) / kMelBands;
     frame[b] = std::clamp((relative - mean) / 2.2f, -5.0f, 5.0f);
   }
-  if (!band_means_) return;
+  if (!options_.band_means) return;
   // The first half second counts as heard before, at the average voice; then four seconds of speech are remembered.
   constexpr int kPrior = 50;
   constexpr int kMemory = 4 * kMelRate;

@@ -6,6 +6,14 @@
 #include "mien/base/safetensors.h"
 
 namespace mien {
+namespace {
+
+FeatureOptions features_of(const SafetensorsFile& file) {
+  const auto found = file.metadata().find("features");
+  return found == file.metadata().end() ? FeatureOptions{} : FeatureOptions::parse(found->second);
+}
+
+}  // namespace
 
 void EncoderStep::features(std::span<float> out) const {
   auto next = std::copy(posteriors.begin(), posteriors.end(), out.begin());
@@ -15,7 +23,7 @@ void EncoderStep::features(std::span<float> out) const {
 }
 
 PhoneticEncoder::PhoneticEncoder(const SafetensorsFile& file)
-    : band_means_(file.metadata().contains("features") && file.metadata().at("features") == kBandMeanFeatures),
+    : features_(features_of(file)),
       conv1_(file, "encoder.conv1", kMelBands, kEncoderConv1, kEncoderKernel1),
       conv2_(file, "encoder.conv2", kEncoderConv1, kEncoderConv2, kEncoderKernel2),
       gru1_(file, "encoder.gru1", kEncoderConv2, kEncoderHidden),
@@ -25,7 +33,7 @@ PhoneticEncoder::PhoneticEncoder(const SafetensorsFile& file)
 
 PhoneticEncoder::Stream::Stream(const PhoneticEncoder& encoder)
     : encoder_(&encoder),
-      normalizer_(encoder.band_means_),
+      normalizer_(encoder.features_),
       conv1_(encoder.conv1_.make_state()),
       conv2_(encoder.conv2_.make_state()),
       gru1_(encoder.gru1_.make_state()),

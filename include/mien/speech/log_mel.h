@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace mien {
@@ -36,24 +37,33 @@ class LogMel {
   std::vector<float> pending_;  // fewer than kMelWindow samples between calls
 };
 
+// How features are normalised; a network's file names what it learnt from ("features" in its metadata).
+struct FeatureOptions {
+  bool band_means = false;
+  float depth = 10.5f;  // ln units below the level from which on all is floor: 45 dB; (0, 23]
+  // "log-mel-64 band-mean depth-13.5"; parse() throws kUnsupported on a word it does not know.
+  std::string text() const;
+  static FeatureOptions parse(const std::string& text);
+};
+
 // Gain control and normalisation. A level follows the loudness of speech frames (up within some 30 ms, down 1.5 dB a
-// second, between -44 and +2 dB), everything is seen relative to it, and whatever lies 52 dB below it is floor: so
+// second, between -44 and +2 dB), everything is seen relative to it, and whatever lies `depth` below it is floor: so
 // neither the recording's gain nor its noise floor reaches the network. With `band_means` each band's running mean over
 // the last seconds of speech is taken away too (cepstral mean normalisation, Furui 1981, in the log-mel domain), which
 // makes microphones, rooms and much of a voice's own colour alike.
 class FeatureNormalizer {
  public:
   static constexpr float kStartLevel = -5.5f;  // ln power of speech peaks at a usual recording level
-  explicit FeatureNormalizer(bool band_means = false) : band_means_(band_means) {}
+  explicit FeatureNormalizer(const FeatureOptions& options = {}) : options_(options) {}
   // In place; the result has about zero mean and unit deviation per band over speech, within [-5,5].
   void apply(MelFrame& frame);
   float level() const { return level_; }
   // Loudness of the last frame relative to the level, ln units in about [-12, 1].
   float relative_energy() const { return relative_energy_; }
-  void reset() { *this = FeatureNormalizer(band_means_); }
+  void reset() { *this = FeatureNormalizer(options_); }
 
  private:
-  bool band_means_;
+  FeatureOptions options_;
   int heard_ = 0;  // speech frames that the means have seen
   MelFrame mean_{};
   float level_ = kStartLevel;

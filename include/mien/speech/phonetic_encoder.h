@@ -18,8 +18,7 @@ namespace mien {
 
 class SafetensorsFile;
 
-constexpr int kEncoderRate = 50;                                   // steps a second
-constexpr const char* kBandMeanFeatures = "log-mel-64 band-mean";  // "features" in the file's metadata
+constexpr int kEncoderRate = 50;  // steps a second
 constexpr int kEncoderDelay = 2;  // steps between the newest slot heard whole and the slot spoken of
 constexpr int kEncoderBottleneck = 64;
 constexpr int kEncoderFeatures = kPhoneCount + kEncoderBottleneck + 2;
@@ -69,7 +68,7 @@ class PhoneticEncoder {
   std::vector<EncoderStep> encode(std::span<const float> samples) const;
 
  private:
-  bool band_means_;  // how the features it learnt from were normalised
+  FeatureOptions features_;  // how what it learnt from was normalised
   CausalConvLayer conv1_, conv2_;
   GruLayer gru1_, gru2_;
   LinearLayer bottleneck_, phones_;

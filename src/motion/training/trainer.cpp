@@ -275,7 +275,7 @@ class Trainer {
   void save() {
     save_speech_networks(out_, encoder_, s2g_, pack_.expression_names,
                          {{"head_model", pack_.head_model},
-                          {"features", options_.streams.band_means ? kBandMeanFeatures : "log-mel-64"},
+                          {"features", options_.streams.features.text()},
                           {"training_minutes_of_speech", fmt::format("{:.1f}", pack_.seconds() / 60)}});
     spdlog::info("wrote {}", out_.string());
   }

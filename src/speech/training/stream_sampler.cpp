@@ -70,7 +70,7 @@ void StreamSampler::put_motion(StreamBatch& batch, int row, int at, int count, c
 }
 
 void StreamSampler::finish(StreamBatch& batch, int row, MelRows& rows) const {
-  FeatureNormalizer normalizer(options_.band_means);
+  FeatureNormalizer normalizer(options_.features);
   float smooth = -1.2f;
   for (int t = 0; t < batch.mel_frames; ++t) {
     normalizer.apply(rows[t]);

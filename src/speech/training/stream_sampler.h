@@ -15,8 +15,9 @@ struct StreamOptions {
   int batch = 32;
   double seconds = 6.4;  // of each stream; a multiple of 0.1
   AugmentOptions augment;
-  float one_voice = 0.8f;              // probability that a stream is one speaker's from beginning to end
-  bool band_means = true;              // of FeatureNormalizer
+  float one_voice = 0.8f;  // probability that a stream is one speaker's from beginning to end
+  // A deep floor: weak fricatives (F, TH) lie 40 dB below vowels and differ from silence only there.
+  FeatureOptions features = {.band_means = false, .depth = 13.5f};
   std::vector<std::string> leave_out;  // speakers kept for validation
   // Prefixes of speakers' names and how much oftener than others these are heard; the first that fits counts.
   std::vector<std::pair<std::string, float>> favour;
