@@ -29,7 +29,7 @@ struct SpeakOptions {
   std::string input, text, avatar = "ada", appearance, emotion = "neutral", camera = "front", output, size = "512x512";
   std::string voice = "slt";
   int fps = 30, crf = 18;
-  bool no_idle = false, json = false;
+  bool no_idle = false, no_g2anet = false, json = false;
   float mouth_gain = 1;
   std::uint64_t seed = 1;
 };
@@ -96,7 +96,9 @@ void speak(const SpeakOptions& options, bool quiet) {
                 "give a name such as -o hello.mp4");
   }
   SoundSource sound(options);
-  const auto avatar = std::make_shared<const Avatar>(Avatar::load(find_avatar(options.avatar)));
+  Avatar loaded = Avatar::load(find_avatar(options.avatar));
+  if (options.no_g2anet) loaded.gaussian.g2anet = {};
+  const auto avatar = std::make_shared<const Avatar>(std::move(loaded));
   if (!options.appearance.empty()) avatar->appearance_index(options.appearance);
   Session session(avatar, SpeechModel::load(find_model("speech.safetensors")), session_options);
   session.set_emotion(emotion);
@@ -177,6 +179,7 @@ void add_speak_command(CLI::App& app) {
   command->add_option("--mouth-gain", options->mouth_gain, "Size of the mouth's movements, 0 to 2")
       ->capture_default_str();
   command->add_flag("--no-idle", options->no_idle, "No blinks, gaze, breathing or head sway of its own");
+  command->add_flag("--no-g2anet", options->no_g2anet, "Draw without the networks for the look of the moment");
   command->add_option("--seed", options->seed, "Of everything random")->capture_default_str();
   command->add_flag("--json", options->json, "Print the result as JSON");
   command->footer("Example:\n  mien speak hello.wav --emotion happy:0.8 --camera orbit -o hello.mp4");

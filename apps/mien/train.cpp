@@ -22,7 +22,7 @@ namespace mien::app {
 namespace {
 
 struct TrainOptions {
-  std::string capture, output, renderer = "gaussians", name, licence = "not stated", consent;
+  std::string capture, output, renderer = "gaussians", name, licence = "not stated", consent, log;
   GaussianTrainOptions gaussians;
   int cache_mb = 1024;
   bool all_sequences = false, restart = false, json = false;
@@ -54,6 +54,7 @@ void train(TrainOptions options, bool quiet) {
   gaussians.cache_bytes = static_cast<std::size_t>(options.cache_mb) << 20;
   gaussians.checkpoint = fs::path(output).concat(".checkpoint");
   gaussians.preview = fs::path(output).replace_extension(".preview.png");
+  gaussians.log = options.log;
   if (options.restart) fs::remove(gaussians.checkpoint);
   if (fs::exists(gaussians.checkpoint)) spdlog::info("resuming from {}", gaussians.checkpoint.string());
   ProgressBar bar("training", quiet);
@@ -116,6 +117,13 @@ void add_train_command(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("!--no-colour-modes", options->gaussians.initialise.colour_modes,
                     "No colour that changes with the expression (wrinkles, light in the mouth)");
+  command->add_flag("!--no-g2anet", options->gaussians.networks,
+                    "No networks for the look of the moment (G2ANet); the ablations below change it");
+  command->add_flag("!--no-feature-net", options->gaussians.g2anet.feature_net, "Networks without colour (FeatureNet)");
+  command->add_flag("!--no-emotion", options->gaussians.g2anet.emotion, "Networks that do not see the emotion");
+  command->add_flag("--dynamic-opacity", options->gaussians.g2anet.dynamic_opacity,
+                    "Networks that change the opacity too");
+  command->add_option("--log", options->log, "JSON lines: step, stage, losses, seconds");
   command->add_option("--mouth-weight", options->gaussians.mouth_weight, "Extra weight of the loss on the mouth")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();

@@ -93,6 +93,17 @@ void load_gaussians(const SafetensorsFile& file, GaussianAvatar& avatar) {
   }
 }
 
+void check_ascending(const std::vector<std::int32_t>& gaussians, int count, const char* name,
+                     const std::string& where) {
+  std::int32_t last = -1;
+  for (const std::int32_t i : gaussians) {
+    if (i <= last || i >= count) {
+      throw_bad_field(name, where, fmt::format("names Gaussian {} after {} of {}", i, last, count));
+    }
+    last = i;
+  }
+}
+
 void load_modes(const SafetensorsFile& file, const Json& header, GaussianAvatar& avatar) {
   const std::string where = file.path().string();
   ColourModes& modes = avatar.modes;
@@ -108,13 +119,56 @@ void load_modes(const SafetensorsFile& file, const Json& header, GaussianAvatar&
       !std::all_of(modes.colour.begin(), modes.colour.end(), finite)) {
     throw_bad_field("colour_modes", where, "holds values that are not numbers");
   }
-  std::int32_t last = -1;
-  for (const std::int32_t i : modes.gaussian) {
-    if (i <= last || i >= avatar.gaussians.count()) {
-      throw_bad_field("colour_modes.gaussian", where,
-                      fmt::format("names Gaussian {} after {} of {}", i, last, avatar.gaussians.count()));
+  check_ascending(modes.gaussian, avatar.gaussians.count(), "colour_modes.gaussian", where);
+}
+
+Json g2anet_json(const G2aOptions& o) {
+  return {{"width", o.width},
+          {"frequencies", o.frequencies},
+          {"feature_net", o.feature_net},
+          {"emotion", o.emotion},
+          {"dynamic_opacity", o.dynamic_opacity}};
+}
+
+void load_g2anet(const SafetensorsFile& file, const Json& header, GaussianAvatar& avatar) {
+  if (!header.contains("g2anet")) return;
+  const std::string where = file.path().string();
+  const Json json = get_field<Json>(header, "g2anet", where);
+  G2aNet& net = avatar.g2anet;
+  G2aOptions& o = net.options;
+  o.width = get_field<int>(json, "width", where);
+  o.frequencies = get_field<int>(json, "frequencies", where);
+  o.feature_net = get_field<bool>(json, "feature_net", where);
+  o.emotion = get_field<bool>(json, "emotion", where);
+  o.dynamic_opacity = get_field<bool>(json, "dynamic_opacity", where);
+  try {
+    make_g2a_layers(net);
+  } catch (const Error& error) {
+    throw_bad_field("g2anet", where, error.what());
+  }
+  net.gaussian = file.ints("g2anet.gaussian", {-1});
+  check_ascending(net.gaussian, avatar.gaussians.count(), "g2anet.gaussian", where);
+  for (std::vector<G2aLayer>* stack : {&net.feature, &net.rotation}) {
+    for (G2aLayer& layer : *stack) {
+      const std::string name = "g2anet." + layer.name;
+      layer.weight = file.floats(name + ".weight", {layer.outputs, layer.inputs});
+      layer.bias = file.floats(name + ".bias", {layer.outputs});
+      for (const std::vector<float>* values : {&layer.weight, &layer.bias}) {
+        if (!std::all_of(values->begin(), values->end(), [](float v) { return std::isfinite(v); }))
+          throw_bad_field(name, where, "holds values that are not numbers");
+      }
     }
-    last = i;
+  }
+}
+
+void save_g2anet(const G2aNet& net, SafetensorsWriter& writer) {
+  writer.add("g2anet.gaussian", {static_cast<std::int64_t>(net.gaussian.size())},
+             std::span<const std::int32_t>(net.gaussian));
+  for (const std::vector<G2aLayer>* stack : {&net.feature, &net.rotation}) {
+    for (const G2aLayer& layer : *stack) {
+      writer.add_half("g2anet." + layer.name + ".weight", {layer.outputs, layer.inputs}, layer.weight);
+      writer.add_half("g2anet." + layer.name + ".bias", {layer.outputs}, layer.bias);
+    }
   }
 }
 
@@ -163,13 +217,16 @@ Avatar Avatar::load(const std::filesystem::path& path) {
   avatar.gaussian.head = HeadModel::load(file, "head.");
   load_gaussians(file, avatar.gaussian);
   load_modes(file, header, avatar.gaussian);
+  load_g2anet(file, header, avatar.gaussian);
   return avatar;
 }
 
 void Avatar::save(const std::filesystem::path& path) const {
   SafetensorsWriter writer;
   Json header = {{"format", kFormat},
-                 {"version", gaussian.modes.count() > 0 ? 2 : 1},
+                 {"version", !gaussian.g2anet.empty()     ? 3
+                             : gaussian.modes.count() > 0 ? 2
+                                                          : 1},
                  {"name", name},
                  {"renderer", renderer},
                  {"licence", licence},
@@ -181,6 +238,7 @@ void Avatar::save(const std::filesystem::path& path) const {
                  {"head_model", gaussian.head.id}};
   header["emotions"] = kEmotionNames;
   if (gaussian.modes.count() > 0) header["colour_modes"] = gaussian.modes.names;
+  if (!gaussian.g2anet.empty()) header["g2anet"] = g2anet_json(gaussian.g2anet.options);
   for (const AvatarAppearance& appearance : appearances) {
     header["appearances"].push_back({{"name", appearance.name}});
     if (appearance.thumbnail.width > 0) writer.add("thumbnail." + appearance.name, encode_png(appearance.thumbnail));
@@ -210,6 +268,7 @@ void Avatar::save(const std::filesystem::path& path) const {
     writer.add("colour_modes.gaussian", {k}, std::span<const std::int32_t>(modes.gaussian));
     writer.add_half("colour_modes.colour", {k, m * 3}, modes.colour);
   }
+  if (!gaussian.g2anet.empty()) save_g2anet(gaussian.g2anet, writer);
   writer.write(path);
 }
 

@@ -40,7 +40,11 @@ GaussianRenderer::GaussianRenderer(const GaussianAvatar& avatar) : avatar_(&avat
   opacities_.resize(g.opacity_logits.size());
   for (std::size_t i = 0; i < scales_.size(); ++i) scales_[i] = std::exp(g.log_scales[i]);
   for (std::size_t i = 0; i < opacities_.size(); ++i) opacities_[i] = 1.0f / (1.0f + std::exp(-g.opacity_logits[i]));
-  if (avatar.modes.count() > 0) sh_ = g.sh;
+  if (avatar.modes.count() > 0 || !avatar.g2anet.empty()) sh_ = g.sh;
+  if (!avatar.g2anet.empty()) {
+    quats_ = g.quats;
+    g2anet_.emplace(avatar);
+  }
 }
 
 void GaussianRenderer::render(const MotionFrame& frame, const Camera& camera, const SplatOptions& options, float* rgb,
@@ -49,16 +53,21 @@ void GaussianRenderer::render(const MotionFrame& frame, const Camera& camera, co
   deform_gaussians(*avatar_, frames_, means_, deformation_);
   const ColourModes& modes = avatar_->modes;
   if (!sh_.empty()) {
-    for (const std::int32_t i : modes.gaussian) {
-      std::copy_n(&avatar_->gaussians.sh[static_cast<std::size_t>(i) * kShCoefficients * 3], 3,
-                  &sh_[static_cast<std::size_t>(i) * kShCoefficients * 3]);
-    }
-    add_colour_modes(modes, modes.activations(frame.expression), sh_);
+    const auto restore = [&](const std::vector<std::int32_t>& gaussians, int values) {
+      for (const std::int32_t i : gaussians) {
+        const std::size_t at = static_cast<std::size_t>(i) * kShCoefficients * 3;
+        std::copy_n(&avatar_->gaussians.sh[at], values, &sh_[at]);
+      }
+    };
+    restore(modes.gaussian, 3);
+    restore(avatar_->g2anet.gaussian, kG2aColours);
+    if (modes.count() > 0) add_colour_modes(modes, modes.activations(frame.expression), sh_);
   }
+  if (g2anet_) g2anet_->apply(frames_.unposed(), frame.emotion, sh_.data(), quats_.data(), opacities_.data());
   SplatInput input;
   input.count = avatar_->gaussians.count();
   input.means = means_.data();
-  input.quats = avatar_->gaussians.quats.data();
+  input.quats = g2anet_ ? quats_.data() : avatar_->gaussians.quats.data();
   input.scales = scales_.data();
   input.opacities = opacities_.data();
   input.sh = sh_.empty() ? avatar_->gaussians.sh.data() : sh_.data();

@@ -13,6 +13,12 @@
 #include "visual_hull.h"
 
 namespace mien {
+
+bool is_rigid_region(HeadRegion region) {
+  return region == HeadRegion::kScalp || region == HeadRegion::kEars || region == HeadRegion::kNeck ||
+         region == HeadRegion::kShoulders;
+}
+
 namespace {
 
 constexpr float kShDc = 0.28209479177387814f;  // Y_0^0
@@ -86,11 +92,6 @@ class Exposure {
   float front_ = -1;
 };
 
-bool is_rigid(HeadRegion region) {
-  return region == HeadRegion::kScalp || region == HeadRegion::kEars || region == HeadRegion::kNeck ||
-         region == HeadRegion::kShoulders;
-}
-
 // Appends Gaussians one by one.
 class Builder {
  public:
@@ -159,7 +160,7 @@ void add_surface(GaussianAvatar& avatar, const InitialiseOptions& options, std::
 std::vector<int> anchor_vertices(const HeadModel& head, int count) {
   std::vector<int> candidates;
   for (int v = 0; v < head.vertex_count(); ++v) {
-    if (is_rigid(head.region[v])) candidates.push_back(v);
+    if (is_rigid_region(head.region[v])) candidates.push_back(v);
   }
   std::vector<int> chosen;
   if (candidates.empty()) return chosen;
@@ -219,7 +220,7 @@ void add_volume(GaussianAvatar& avatar, const SurfaceFrames& frames, const std::
   std::vector<int> skin;
   for (int v = 0; v < head.vertex_count(); ++v) {
     const HeadRegion r = head.region[v];
-    if (is_rigid(r) || r == HeadRegion::kFace || r == HeadRegion::kForehead || r == HeadRegion::kNose)
+    if (is_rigid_region(r) || r == HeadRegion::kFace || r == HeadRegion::kForehead || r == HeadRegion::kNose)
       skin.push_back(v);
   }
   struct Candidate {
@@ -244,7 +245,7 @@ void add_volume(GaussianAvatar& avatar, const SurfaceFrames& frames, const std::
         }
         // Over the face the hull is only slack: no camera saw into the hollows. Hair may reach on to the forehead.
         const HeadRegion r = nearest >= 0 ? head.region[nearest] : HeadRegion::kFace;
-        if (!is_rigid(r) && r != HeadRegion::kForehead) continue;
+        if (!is_rigid_region(r) && r != HeadRegion::kForehead) continue;
         if (best > options.hull_reach * options.hull_reach) continue;
         if ((centre - vertices[nearest]).dot(vertex_normal[nearest]) < 0.001f) continue;
         slices[z].push_back({centre, (centre - vertices[nearest]).normalized()});
@@ -341,15 +342,21 @@ void paint_all(GaussianAvatar& avatar, const std::vector<CanonicalMoment>& momen
 // Modes for the Gaussians whose look changes with the expression: those on the face and in the mouth.
 void add_modes(GaussianAvatar& avatar) {
   avatar.modes = face_colour_modes(avatar.head);
-  for (int i = 0; i < avatar.gaussians.count(); ++i) {
-    const GaussianAnchor& anchor = avatar.anchors[i];
-    const HeadRegion r = avatar.head.region[anchor.vertex[0]];
-    if (anchor.weight[3] == 0 && !is_rigid(r)) avatar.modes.gaussian.push_back(i);
-  }
+  avatar.modes.gaussian = facial_gaussians(avatar);
   avatar.modes.colour.assign(avatar.modes.gaussian.size() * avatar.modes.names.size() * 3, 0.0f);
 }
 
 }  // namespace
+
+std::vector<std::int32_t> facial_gaussians(const GaussianAvatar& avatar) {
+  std::vector<std::int32_t> out;
+  for (int i = 0; i < avatar.gaussians.count(); ++i) {
+    const GaussianAnchor& anchor = avatar.anchors[i];
+    const HeadRegion r = avatar.head.region[anchor.vertex[0]];
+    if (anchor.weight[3] == 0 && !is_rigid_region(r)) out.push_back(i);
+  }
+  return out;
+}
 
 GaussianAvatar initialise_avatar(const HeadModel& head, const MotionFrame& frame,
                                  const std::vector<CanonicalView>& views, const InitialiseOptions& options,

@@ -43,6 +43,11 @@ void keep_gaussians(GaussianAvatar& avatar, const std::vector<bool>& keep) {
   }
   modes.gaussian.resize(rows);
   modes.colour.resize(rows * row);
+  std::vector<std::int32_t> followers;
+  for (const std::int32_t i : avatar.g2anet.gaussian) {
+    if (place[static_cast<std::size_t>(i)] >= 0) followers.push_back(place[static_cast<std::size_t>(i)]);
+  }
+  avatar.g2anet.gaussian = std::move(followers);
   std::size_t kept = 0;
   const auto move = [&](std::vector<float>& values, std::size_t width, std::size_t from) {
     std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(from * width), width,

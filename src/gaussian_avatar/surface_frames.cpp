@@ -45,12 +45,13 @@ SurfaceFrames::SurfaceFrames(const HeadModel& head) : head_(&head) {
   }
   face_deformation_.resize(faces.size());
   deformation_.assign(canonical.size(), Mat3::Identity());
-  vertices_ = canonical;
+  vertices_ = unposed_ = canonical;
 }
 
 void SurfaceFrames::update(const MotionFrame& frame) {
   head_->deform(frame.expression.data(), static_cast<int>(frame.expression.size()),
                 frame.offsets.empty() ? nullptr : frame.offsets.data(), vertices_);
+  unposed_ = vertices_;
   head_->pose(frame.pose, vertices_);
   update_vertices(vertices_);
 }
@@ -58,7 +59,10 @@ void SurfaceFrames::update(const MotionFrame& frame) {
 void SurfaceFrames::update_vertices(const std::vector<Vec3>& posed) {
   MIEN_CHECK(posed.size() == head_->mesh.positions.size(), "vertices {} of {}", posed.size(),
              head_->mesh.positions.size());
-  if (&posed != &vertices_) vertices_ = posed;
+  if (&posed != &vertices_) {
+    vertices_ = posed;
+    unposed_ = head_->mesh.positions;
+  }
   const auto& faces = head_->mesh.faces;
   parallel_for(static_cast<std::int64_t>(faces.size()), kGrain, [&](std::int64_t f) {
     const Index3& t = faces[f];

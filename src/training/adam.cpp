@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/clones.h"
 #include "mien/base/error.h"
-#include "training/clones.h"
 
 namespace mien {
 namespace {

@@ -40,12 +40,19 @@ void save_checkpoint(const std::filesystem::path& path, const GaussianAvatar& av
     writer.add("modes.gaussian", {k}, std::span<const std::int32_t>(modes.gaussian));
     writer.add("modes.colour", {k, m, 3}, modes.colour);
   }
+  if (!avatar.g2anet.empty()) {
+    const std::span<const std::int32_t> gaussian(avatar.g2anet.gaussian);
+    writer.add("g2anet.gaussian", {static_cast<std::int64_t>(gaussian.size())}, gaussian);
+  }
   for (const auto& group : groups) {
+    if (group.name.starts_with("g2anet.")) {
+      writer.add(group.name, {static_cast<std::int64_t>(group.parameters->size())}, *group.parameters);
+    }
     if (group.state.first.empty()) continue;  // not stepped yet
     const auto count = static_cast<std::int64_t>(group.state.first.size());
-    writer.add(std::string("adam.first.") + group.name, {count}, group.state.first);
-    writer.add(std::string("adam.second.") + group.name, {count}, group.state.second);
-    writer.metadata(std::string("adam.steps.") + group.name, std::to_string(group.state.steps));
+    writer.add("adam.first." + group.name, {count}, group.state.first);
+    writer.add("adam.second." + group.name, {count}, group.state.second);
+    writer.metadata("adam.steps." + group.name, std::to_string(group.state.steps));
   }
   writer.write(path);
 }
@@ -90,18 +97,34 @@ int load_checkpoint(const std::filesystem::path& path, GaussianAvatar& avatar, s
       }
     }
   }
+  if (file.contains("g2anet.gaussian")) {
+    G2aNet& net = avatar.g2anet;
+    make_g2a_layers(net);
+    net.gaussian = file.ints("g2anet.gaussian", {-1});
+    for (const std::int32_t i : net.gaussian) {
+      if (i < 0 || i >= n)
+        throw Error(ErrorCode::kBadFile, fmt::format("{}: G2ANet of Gaussian {} of {}", path.string(), i, n));
+    }
+    for (std::vector<G2aLayer>* stack : {&net.feature, &net.rotation}) {
+      for (G2aLayer& layer : *stack) {
+        const std::string name = "g2anet." + layer.name;
+        layer.weight = file.floats(name + ".weight", {static_cast<std::int64_t>(layer.weight.size())});
+        layer.bias = file.floats(name + ".bias", {static_cast<std::int64_t>(layer.bias.size())});
+      }
+    }
+  }
   return std::stoi(field("step"));
 }
 
 void load_optimiser_state(const std::filesystem::path& path, std::vector<GaussianOptimiser::Group>& groups) {
   const SafetensorsFile file = SafetensorsFile::open(path);
   for (auto& group : groups) {
-    const std::string first = std::string("adam.first.") + group.name;
+    const std::string first = "adam.first." + group.name;
     if (!file.contains(first)) continue;
     const auto count = static_cast<std::int64_t>(group.parameters->size());
     group.state.first = file.floats(first, {count});
-    group.state.second = file.floats(std::string("adam.second.") + group.name, {count});
-    group.state.steps = std::stoll(file.metadata().at(std::string("adam.steps.") + group.name));
+    group.state.second = file.floats("adam.second." + group.name, {count});
+    group.state.steps = std::stoll(file.metadata().at("adam.steps." + group.name));
   }
 }
 

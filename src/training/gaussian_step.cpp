@@ -14,6 +14,8 @@ namespace {
 constexpr float kSmallest = 1.5e-4f;  // metres
 constexpr float kLargest = 0.015f;
 
+constexpr std::size_t kNetworkGroups = 7;  // the first group of network weights
+
 }  // namespace
 
 GaussianOptimiser::GaussianOptimiser(GaussianAvatar& avatar, const GaussianTrainOptions& options)
@@ -27,6 +29,10 @@ GaussianOptimiser::GaussianOptimiser(GaussianAvatar& avatar, const GaussianTrain
              {"sh_base", &sh_base_, {}, {}},
              {"sh_rest", &sh_rest_, {}, {}},
              {"modes", &avatar_.modes.colour, {}, {}}};
+  if (!avatar_.g2anet.empty()) {
+    learner_.emplace(avatar_);
+    for (const G2aLearner::Parameter& p : learner_->parameters()) groups_.push_back({p.name, p.values, {}, {}});
+  }
   for (Group& group : groups_) group.gradients.assign(group.parameters->size(), 0.0f);
   const auto n = static_cast<std::size_t>(g.count());
   scales_.resize(n * 3);
@@ -111,26 +117,37 @@ void GaussianOptimiser::weigh_pixels(const Camera& camera) {
   }
 }
 
+SplatInput GaussianOptimiser::splat_input(int sh_degree) const {
+  const Gaussians& g = avatar_.gaussians;
+  return {g.count(),           means_.data(),     networks() ? quats_.data() : g.quats.data(),
+          scales_.data(),      opacities_.data(), sh_.data(),
+          deformation_.data(), sh_degree};
+}
+
 void GaussianOptimiser::draw(const TrainingSample& sample, const float background[3], int sh_degree) {
   frames_.update(*sample.motion);
   deform_gaussians(avatar_, frames_, means_, deformation_);
   const Gaussians& g = avatar_.gaussians;
   sh_.resize(static_cast<std::size_t>(g.count()) * kShCoefficients * 3);
   write_sh(sh_);
+  if (networks()) learner_->take_canonical(sh_.data(), g.quats.data());
   activations_ = avatar_.modes.activations(sample.motion->expression);
   if (!activations_.empty()) add_colour_modes(avatar_.modes, activations_, sh_);
   parallel_for(g.count(), 1024, [&](std::int64_t i) {
     for (int k = 0; k < 3; ++k) scales_[i * 3 + k] = std::exp(g.log_scales[i * 3 + k]);
     opacities_[i] = 1.0f / (1.0f + std::exp(-g.opacity_logits[i]));
   });
+  if (networks()) {
+    quats_ = g.quats;
+    learner_->apply(frames_.unposed(), sample.motion->emotion, sh_.data(), quats_.data(), opacities_.data());
+  }
   const std::size_t pixels = static_cast<std::size_t>(sample.camera.width) * sample.camera.height;
   rgb_.resize(pixels * 3);
   alpha_.resize(pixels);
   d_rgb_.resize(pixels * 3);
   d_alpha_.resize(pixels);
   target_.resize(pixels * 3);
-  SplatInput input{g.count(),         means_.data(), g.quats.data(),      scales_.data(),
-                   opacities_.data(), sh_.data(),    deformation_.data(), sh_degree};
+  const SplatInput input = splat_input(sh_degree);
   SplatOptions splat;
   std::copy(background, background + 3, splat.background);
   rasterizer_.forward(input, sample.camera, splat, rgb_.data(), alpha_.data(), true);
@@ -148,25 +165,25 @@ ImageLossValue GaussianOptimiser::step(const TrainingSample& sample, const float
             weight_.empty() ? nullptr : weight_.data(), ImageLossOptions{}, d_rgb_.data(), d_alpha_.data());
   if (!std::isfinite(value.total)) check_finite();
 
-  const Gaussians& g = avatar_.gaussians;
   std::fill(d_means_.begin(), d_means_.end(), 0.0f);
   std::fill(d_scales_.begin(), d_scales_.end(), 0.0f);
   std::fill(d_opacities_.begin(), d_opacities_.end(), 0.0f);
   std::fill(d_sh_.begin(), d_sh_.end(), 0.0f);
-  SplatInput input{g.count(),         means_.data(), g.quats.data(),      scales_.data(),
-                   opacities_.data(), sh_.data(),    deformation_.data(), sh_degree};
+  const SplatInput input = splat_input(sh_degree);
   SplatOptions splat;
   std::copy(background, background + 3, splat.background);
   rasterizer_.backward(
       input, sample.camera, splat, d_rgb_.data(), d_alpha_.data(),
       {d_means_.data(), groups_[1].gradients.data(), d_scales_.data(), d_opacities_.data(), d_sh_.data()});
   chain_gradients();
+  if (networks()) chain_networks();
   const float group_rates[] = {rates.means,   rates.quats,   rates.scales, rates.opacity,
-                               rates.sh_base, rates.sh_rest, rates.modes};
+                               rates.sh_base, rates.sh_rest, rates.modes,  rates.g2anet};
   for (std::size_t i = 0; i < groups_.size(); ++i) {
-    if (groups_[i].parameters->empty() || (i == 5 && sh_degree == 0)) continue;
-    adam_step(*groups_[i].parameters, groups_[i].gradients, groups_[i].state, group_rates[i]);
+    if (groups_[i].parameters->empty() || (i == 5 && sh_degree == 0) || (i >= kNetworkGroups && !networks())) continue;
+    adam_step(*groups_[i].parameters, groups_[i].gradients, groups_[i].state, group_rates[std::min(i, kNetworkGroups)]);
   }
+  if (networks()) check_networks();
   for (float& c : avatar_.modes.colour) c *= 1 - rates.modes * options_.mode_decay;
   limit_sizes();
   return value;
@@ -209,21 +226,35 @@ void GaussianOptimiser::chain_gradients() {
   });
 }
 
+// Through the networks: their weights' gradients, and the quaternions' by way of RotationNet.
+void GaussianOptimiser::chain_networks() {
+  std::vector<std::vector<float>*> gradients;
+  for (std::size_t i = kNetworkGroups; i < groups_.size(); ++i) gradients.push_back(&groups_[i].gradients);
+  learner_->backward(d_sh_.data(), groups_[1].gradients.data(), groups_[3].gradients.data(), gradients);
+}
+
 void GaussianOptimiser::limit_sizes() {
   const float low = std::log(kSmallest), high = std::log(kLargest);
   for (float& s : avatar_.gaussians.log_scales) s = std::clamp(s, low, high);
 }
 
-void GaussianOptimiser::check_finite() const {
-  for (const Group& group : groups_) {
-    for (std::size_t i = 0; i < group.parameters->size(); ++i) {
-      if (!std::isfinite((*group.parameters)[i])) {
-        throw Error(ErrorCode::kInternal,
-                    fmt::format("training stopped: {}[{}] is {}", group.name, i, (*group.parameters)[i]),
-                    "resume from the last checkpoint with a lower learning rate");
-      }
+void GaussianOptimiser::check_group(const Group& group) {
+  for (std::size_t i = 0; i < group.parameters->size(); ++i) {
+    if (!std::isfinite((*group.parameters)[i])) {
+      throw Error(ErrorCode::kInternal,
+                  fmt::format("training stopped: {}[{}] is {}", group.name, i, (*group.parameters)[i]),
+                  "resume from the last checkpoint with a lower learning rate");
     }
   }
+}
+
+// Every step: a rotation that is not a number only makes its Gaussian vanish, which no loss shows.
+void GaussianOptimiser::check_networks() const {
+  for (std::size_t i = kNetworkGroups; i < groups_.size(); ++i) check_group(groups_[i]);
+}
+
+void GaussianOptimiser::check_finite() const {
+  for (const Group& group : groups_) check_group(group);
   throw Error(ErrorCode::kInternal, "training stopped: the loss is not finite although every parameter is",
               "check the capture's pictures and cameras with: mien capture check");
 }

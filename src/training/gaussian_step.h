@@ -1,8 +1,11 @@
 // One optimisation step of a Gaussian avatar: draw, compare, carry the gradient back to the canonical parameters, step.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
+#include "g2a_learner.h"
 #include "mien/gaussian_avatar/gaussian_avatar.h"
 #include "mien/training/adam.h"
 #include "mien/training/gaussian_trainer.h"
@@ -13,6 +16,7 @@ namespace mien {
 
 struct StepRates {
   float means, quats, scales, opacity, sh_base, sh_rest, modes;
+  float g2anet = 0;
 };
 
 class GaussianOptimiser {
@@ -25,13 +29,15 @@ class GaussianOptimiser {
   const std::vector<float>& picture() const { return rgb_; }
 
   struct Group {
-    const char* name;
+    std::string name;
     std::vector<float>* parameters;
     std::vector<float> gradients;
     AdamState state;
   };
-  // means, quats, log_scales, opacity_logits, sh_base [N,3], sh_rest [N,15,3], modes [K,M,3]
+  // means, quats, log_scales, opacity_logits, sh_base [N,3], sh_rest [N,15,3], modes [K,M,3], and the networks' weights
   std::vector<Group>& groups() { return groups_; }
+  // Without the networks the steps are the canonical stage's. On at first, where the avatar has networks.
+  void use_networks(bool on) { networks_on_ = on; }
   // Writes the working arrays back into the avatar.
   void store();
   // Takes the avatar's (changed) Gaussians into the working arrays.
@@ -41,8 +47,13 @@ class GaussianOptimiser {
   void write_sh(std::vector<float>& out) const;
   void weigh_pixels(const Camera& camera);
   void draw(const TrainingSample& sample, const float background[3], int sh_degree);
+  SplatInput splat_input(int sh_degree) const;
   void chain_gradients();
+  void chain_networks();
+  bool networks() const { return learner_ && networks_on_; }
   void limit_sizes();
+  static void check_group(const Group& group);
+  void check_networks() const;
   void check_finite() const;
 
   GaussianAvatar& avatar_;
@@ -54,8 +65,11 @@ class GaussianOptimiser {
   std::vector<float> sh_base_, sh_rest_;                         // the two learning rates' parts of sh
   std::vector<float> means_, deformation_, scales_, opacities_;  // posed and activated
   std::vector<float> d_means_, d_scales_, d_opacities_, d_sh_;
-  std::vector<float> sh_;           // [N,16,3] as drawn: base, rest and the modes of the moment
+  std::vector<float> sh_;           // [N,16,3] as drawn: base, rest, the modes and networks of the moment
   std::vector<float> activations_;  // of the modes
+  std::optional<G2aLearner> learner_;
+  bool networks_on_ = true;
+  std::vector<float> quats_;  // as drawn, when networks turn them
   std::vector<float> rgb_, alpha_, target_, d_rgb_, d_alpha_, weight_;
 };
 

@@ -4,11 +4,13 @@
 #include <chrono>
 #include <cmath>
 #include <deque>
+#include <fstream>
 #include <map>
 
 #include "checkpoint.h"
 #include "gaussian_step.h"
 #include "mien/base/error.h"
+#include "mien/base/json.h"
 #include "mien/base/random.h"
 #include "mien/head/measures.h"
 #include "training_samples.h"
@@ -19,6 +21,7 @@ namespace {
 constexpr int kShWarmUp = 400;          // steps per SH degree
 constexpr int kCheckpointEvery = 1000;  // steps
 constexpr int kPreviewEvery = 500;
+constexpr int kLogEvery = 50;
 constexpr int kReadAhead = 3;
 constexpr float kFinalRate = 0.05f;  // of the position rate at the end
 constexpr int kOpenMoments = 4;      // that show what the closed mouth hides
@@ -35,6 +38,11 @@ std::uint64_t fingerprint(const Capture& capture, const GaussianTrainOptions& op
                       options.initialise.surface_count, options.initialise.volume_count);
   text += fmt::format(":{}:{}:{}:{}", options.initialise.colour_modes, options.mouth_weight, options.eye_weight,
                       options.open_mouth_bias);
+  if (options.networks) {
+    const G2aOptions& g = options.g2anet;
+    text += fmt::format(":g2a:{}:{}:{}:{}:{}:{}", g.width, g.frequencies, g.feature_net, g.emotion, g.dynamic_opacity,
+                        options.rate_g2anet);
+  }
   std::uint64_t hash = 14695981039346656037ULL;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
   return hash;
@@ -136,6 +144,7 @@ GaussianAvatar start_avatar(const SampleReader& reader, const std::vector<Sample
       initialise_avatar(reader.capture().load_head_model(), reader.motion(keys.front()), canonical_views(reader, keys),
                         initialise, openings.widest(reader, kOpenMoments));
   prune_unseen(avatar, reader.capture(), kSeenAtFirst);
+  if (options.networks) avatar.g2anet = make_g2anet(avatar, options.g2anet, options.seed);
   return avatar;
 }
 
@@ -165,8 +174,42 @@ StepRates rates_at(const GaussianTrainOptions& options, double progress) {
   const float gentle = std::sqrt(fall);  // colour and shape keep learning a little longer
   return {options.rate_means * fall,     options.rate_quats * gentle, options.rate_scales * gentle,
           options.rate_opacity * gentle, options.rate_sh * gentle,    options.rate_sh * gentle / 20,
-          options.rate_modes * gentle};
+          options.rate_modes * gentle,   options.rate_g2anet * gentle};
 }
+
+// One JSON object a line; see GaussianTrainOptions::log.
+class TrainingLog {
+ public:
+  TrainingLog(const std::filesystem::path& path, bool go_on) {
+    if (path.empty()) return;
+    out_.open(path, go_on ? std::ios::app : std::ios::trunc);
+    if (!out_) throw Error(ErrorCode::kIo, path.string() + ": cannot be written", "choose another place for the log");
+  }
+  void add(int step, const char* stage, const ImageLossValue& loss) {
+    if (!out_.is_open()) return;
+    l1_ += loss.l1;
+    ssim_ += loss.ssim;
+    total_ += loss.total;
+    if (++count_ < kLogEvery) return;
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    out_ << Json({{"step", step + 1},
+                  {"stage", stage},
+                  {"l1", l1_ / count_},
+                  {"ssim", ssim_ / count_},
+                  {"loss", total_ / count_},
+                  {"seconds", seconds}})
+                .dump()
+         << std::endl;
+    l1_ = ssim_ = total_ = 0;
+    count_ = 0;
+  }
+
+ private:
+  std::ofstream out_;
+  double l1_ = 0, ssim_ = 0, total_ = 0;
+  int count_ = 0;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
 
 }  // namespace
 
@@ -179,6 +222,7 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
   int first = 0;
   if (!options.checkpoint.empty()) {
     avatar.head = capture.load_head_model();
+    avatar.g2anet.options = options.g2anet;
     first = load_checkpoint(options.checkpoint, avatar, mark);
   }
   const MouthOpenings openings(reader);
@@ -202,6 +246,7 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
   std::deque<std::future<TrainingSample>> ahead;
   int requested = first;
   const auto start = std::chrono::steady_clock::now();
+  TrainingLog log(options.log, first > 0);
   double mean_l1 = 0;
   int step = first;
   bool stopped = false;
@@ -215,7 +260,9 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
     const float background[3] = {grey, step % 3 == 2 ? random.uniform() : grey, grey};
     const double progress = static_cast<double>(step) / total;
     const int degree = std::min(3, step / kShWarmUp);
+    optimiser.use_networks(step >= options.canonical_steps);
     const ImageLossValue loss = optimiser.step(sample, background, degree, rates_at(options, progress));
+    log.add(step, step < options.canonical_steps ? "canonical" : "dynamic", loss);
     mean_l1 = step == first ? loss.l1 : 0.98 * mean_l1 + 0.02 * loss.l1;
     if (!options.preview.empty() && step > 0 && step % kPreviewEvery == 0) {
       optimiser.store();

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstddef>
 
-#include "training/clones.h"
+#include "base/clones.h"
 
 namespace mien {
 namespace {

@@ -42,6 +42,16 @@ Avatar small_avatar() {
   avatar.gaussian.modes.gaussian = {2, 5, 19};
   for (int i = 0; i < 3 * avatar.gaussian.modes.count() * 3; ++i)
     avatar.gaussian.modes.colour.push_back(random.uniform(-0.5f, 0.5f));
+  G2aNet& net = avatar.gaussian.g2anet;
+  net.options = {8, 2, true, true, true};
+  make_g2a_layers(net);
+  net.gaussian = {0, 5, 6, 18};
+  for (auto* stack : {&net.feature, &net.rotation}) {
+    for (G2aLayer& layer : *stack) {
+      for (float& w : layer.weight) w = random.uniform(-1, 1);
+      for (float& b : layer.bias) b = random.uniform(-1, 1);
+    }
+  }
   return avatar;
 }
 
@@ -98,11 +108,60 @@ TEST_F(AvatarFile, RoundTrip) {
   for (std::size_t i = 0; i < saved.gaussian.modes.colour.size(); ++i) {
     EXPECT_NEAR(loaded.gaussian.modes.colour[i], saved.gaussian.modes.colour[i], 5e-4f);
   }
+  const G2aNet &net = loaded.gaussian.g2anet, &was = saved.gaussian.g2anet;
+  EXPECT_EQ(net.gaussian, was.gaussian);
+  EXPECT_EQ(net.options.width, 8);
+  EXPECT_EQ(net.options.frequencies, 2);
+  EXPECT_TRUE(net.options.feature_net && net.options.emotion && net.options.dynamic_opacity);
+  const auto expect_layers = [](const std::vector<G2aLayer>& got, const std::vector<G2aLayer>& want) {
+    ASSERT_EQ(got.size(), want.size());
+    for (std::size_t l = 0; l < want.size(); ++l) {
+      ASSERT_EQ(got[l].weight.size(), want[l].weight.size());
+      for (std::size_t i = 0; i < want[l].weight.size(); ++i) EXPECT_NEAR(got[l].weight[i], want[l].weight[i], 5e-4f);
+      for (std::size_t i = 0; i < want[l].bias.size(); ++i) EXPECT_NEAR(got[l].bias[i], want[l].bias[i], 5e-4f);
+    }
+  };
+  expect_layers(net.feature, was.feature);
+  expect_layers(net.rotation, was.rotation);
+}
+
+TEST_F(AvatarFile, WithoutNetworksItIsAVersion2FileAsBefore) {
+  Avatar plain = small_avatar();
+  plain.gaussian.g2anet = {};
+  plain.save(path_);
+  EXPECT_EQ(read_avatar_header(path_).at("version"), 2);
+  EXPECT_FALSE(read_avatar_header(path_).contains("g2anet"));
+  EXPECT_TRUE(Avatar::load(path_).gaussian.g2anet.empty());
+}
+
+TEST_F(AvatarFile, NetworksAreChecked) {
+  Avatar avatar = small_avatar();
+  avatar.gaussian.g2anet.gaussian = {0, 5, 20};
+  avatar.save(path_);
+  EXPECT_NE(error_of(path_).find("Gaussian 20"), std::string::npos);
+  avatar = small_avatar();
+  avatar.gaussian.g2anet.rotation[1].weight[2] = std::nanf("");
+  avatar.save(path_);
+  EXPECT_NE(error_of(path_).find("g2anet.rotation.1"), std::string::npos);
+  avatar = small_avatar();
+  avatar.gaussian.g2anet.feature[2].outputs = 4;  // a layer of another shape
+  avatar.gaussian.g2anet.feature[2].weight.resize(32);
+  avatar.gaussian.g2anet.feature[2].bias.resize(4);
+  avatar.save(path_);
+  EXPECT_NE(error_of(path_), "");
+  avatar = small_avatar();
+  avatar.save(path_);
+  EXPECT_NE(error_after("\\\"width\\\":8", "\\\"width\\\":9"), "");
+  EXPECT_NE(error_after("\\\"width\\\":8", "\\\"width\\\":0").find("wide"), std::string::npos);
+  EXPECT_NE(error_after("\\\"frequencies\\\":2", "\\\"frequencies\\\":3"), "");
+  EXPECT_NE(error_after("\\\"frequencies\\\":2", "\\\"frequencies\\\":x"), "");
+  EXPECT_NE(error_after("\\\"feature_net\\\":true", "\\\"feature_net\\\":null"), "");
 }
 
 TEST_F(AvatarFile, WithoutColourModesItIsAVersion1FileAsBefore) {
   Avatar plain = small_avatar();
   plain.gaussian.modes = {};
+  plain.gaussian.g2anet = {};
   plain.save(path_);
   EXPECT_EQ(read_avatar_header(path_).at("version"), 1);
   EXPECT_FALSE(read_avatar_header(path_).contains("colour_modes"));
@@ -143,8 +202,8 @@ TEST_F(AvatarFile, EveryTruncationIsRefused) {
 }
 
 TEST_F(AvatarFile, DamageAndHostileHeadersAreRefused) {
-  EXPECT_EQ(error_after("\\\"version\\\":2", "\\\"version\\\":2"), "");  // the replacement itself does no harm
-  EXPECT_NE(error_after("\\\"version\\\":2", "\\\"version\\\":9").find("newer Mien"), std::string::npos);
+  EXPECT_EQ(error_after("\\\"version\\\":3", "\\\"version\\\":3"), "");  // the replacement itself does no harm
+  EXPECT_NE(error_after("\\\"version\\\":3", "\\\"version\\\":9").find("newer Mien"), std::string::npos);
   EXPECT_NE(error_after("mien-avatar", "miem-avatar").find("not a Mien avatar"), std::string::npos);
   EXPECT_NE(error_after("\\\"renderer\\\":\\\"gaussians", "\\\"renderer\\\":\\\"gausszzns").find("renderer"),
             std::string::npos);

@@ -137,6 +137,12 @@ TEST(CudaGaussianRenderer, DrawsWhatTheCpuDraws) {
     avatar.modes.gaussian.push_back(i);
     for (int k = 0; k < 3 * avatar.modes.count(); ++k) avatar.modes.colour.push_back(0.5f * random.normal());
   }
+  avatar.g2anet = make_g2anet(avatar, {32, 6, true, true, true}, 4);
+  avatar.g2anet.gaussian.clear();
+  for (std::int32_t i = 0; i < 2000; i += 2) avatar.g2anet.gaussian.push_back(i);
+  for (auto* stack : {&avatar.g2anet.feature, &avatar.g2anet.rotation}) {
+    for (float& w : stack->back().weight) w = 0.05f * random.normal();
+  }
   MotionFrame frame;
   frame.expression.assign(avatar.head.expression_names.size(), 0.0f);
   for (std::size_t e = 0; e < frame.expression.size(); e += 2) frame.expression[e] = 0.4f;

@@ -3,9 +3,11 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 
 #include "gaussian_avatar/simple_head.h"
 #include "mien/base/error.h"
+#include "mien/base/json.h"
 #include "mien/base/safetensors.h"
 #include "mien/training/framing.h"
 #include "mien/training/gaussian_trainer.h"
@@ -122,6 +124,7 @@ TEST_F(GaussianTrainer, LearnsAMovingBallAndResumesExactly) {
 
   // Stopped in the middle and resumed: the same numbers to the last bit.
   options_.checkpoint = folder_ / "checkpoint";
+  options_.log = folder_ / "log.jsonl";
   options_.progress = [](std::int64_t done, std::int64_t, const std::string&) { return done < 90; };
   train_gaussian_avatar(capture, options_, &report);
   EXPECT_FALSE(report.finished);
@@ -131,6 +134,22 @@ TEST_F(GaussianTrainer, LearnsAMovingBallAndResumesExactly) {
   EXPECT_TRUE(report.finished);
   EXPECT_EQ(resumed.gaussians.means, whole.gaussians.means);
   EXPECT_EQ(resumed.gaussians.sh, whole.gaussians.sh);
+  ASSERT_EQ(resumed.g2anet.feature.size(), 4u);
+  EXPECT_EQ(resumed.g2anet.gaussian, whole.g2anet.gaussian);
+  for (std::size_t l = 0; l < 4; ++l) EXPECT_EQ(resumed.g2anet.feature[l].weight, whole.g2anet.feature[l].weight);
+  for (std::size_t l = 0; l < 2; ++l) EXPECT_EQ(resumed.g2anet.rotation[l].weight, whole.g2anet.rotation[l].weight);
+  for (std::size_t i = 0; i < 3 * 32; ++i) EXPECT_NE(whole.g2anet.feature[3].weight[i], 0) << "it learned";
+  // A log of one line each 50 steps, which goes on where it stopped.
+  std::ifstream log(folder_ / "log.jsonl");
+  int lines = 0, last = 0;
+  for (std::string line; std::getline(log, line); ++lines) {
+    const Json entry = Json::parse(line);
+    EXPECT_GT(entry.at("step"), last);
+    last = entry.at("step");
+    EXPECT_EQ(entry.at("stage"), last <= 60 ? "canonical" : "dynamic");
+    EXPECT_GT(entry.at("l1"), 0);
+  }
+  EXPECT_EQ(lines, 3) << "one of 90 steps, two of 110";
 
   // A checkpoint of other options is refused.
   options_.seed = 2;

@@ -11,8 +11,8 @@
 
 namespace mien {
 
-constexpr int kAvatarVersion = 2;  // of the file; readers refuse newer ones. 2 added colour modes; a file without them
-                                   // is written as version 1
+constexpr int kAvatarVersion = 3;  // of the file; readers refuse newer ones. 2 added colour modes, 3 G2ANet; a file is
+                                   // written as the oldest version that has what it holds
 
 struct AvatarAppearance {
   std::string name;

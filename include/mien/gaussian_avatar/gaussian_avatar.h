@@ -10,9 +10,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "mien/gaussian_avatar/colour_modes.h"
+#include "mien/gaussian_avatar/g2anet.h"
 #include "mien/head/head_motion.h"
 #include "mien/splat/gaussians.h"
 
@@ -34,7 +36,9 @@ class SurfaceFrames {
   void update(const MotionFrame& frame);                 // from expression, offsets and pose
   void update_vertices(const std::vector<Vec3>& posed);  // from world-space vertices [V]
 
-  const std::vector<Vec3>& vertices() const { return vertices_; }        // [V] world
+  const std::vector<Vec3>& vertices() const { return vertices_; }  // [V] world
+  // [V] the face moved, the head not: expression and offsets without the pose. Canonical after update_vertices().
+  const std::vector<Vec3>& unposed() const { return unposed_; }
   const std::vector<Mat3>& deformation() const { return deformation_; }  // [V] D_k
   const std::vector<Vec3>& canonical() const { return head_->mesh.positions; }
 
@@ -51,7 +55,7 @@ class SurfaceFrames {
   std::vector<float> area_;               // [F]
   std::vector<std::int32_t> ring_begin_;  // [V+1] into ring_: the triangles round each vertex
   std::vector<std::int32_t> ring_;
-  std::vector<Vec3> vertices_;
+  std::vector<Vec3> vertices_, unposed_;
   std::vector<Mat3> face_deformation_;  // [F]
   std::vector<Mat3> deformation_;       // [V]
 };
@@ -62,6 +66,7 @@ struct GaussianAvatar {
   Gaussians gaussians;                  // canonical pose
   std::vector<GaussianAnchor> anchors;  // [N]
   ColourModes modes;                    // colour driven by the expression; may be empty
+  G2aNet g2anet;                        // colour, rotation and opacity of the moment by networks; may be empty
 };
 
 // Posed means [N,3] and deformations [N,9] (row-major) of all Gaussians; the arrays are resized.
@@ -82,7 +87,9 @@ class GaussianRenderer {
   const GaussianAvatar* avatar_;
   SurfaceFrames frames_;
   std::vector<float> scales_, opacities_, means_, deformation_;
-  std::vector<float> sh_;  // with the modes' colour of the present moment; empty without modes
+  std::vector<float> sh_;     // of the present moment; empty where nothing changes the colour
+  std::vector<float> quats_;  // the same
+  std::optional<G2aInference> g2anet_;
   SplatRasterizer rasterizer_;
 };
 

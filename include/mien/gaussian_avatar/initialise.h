@@ -38,6 +38,12 @@ GaussianAvatar initialise_avatar(const HeadModel& head, const MotionFrame& frame
                                  const std::vector<CanonicalView>& views, const InitialiseOptions& options,
                                  const std::vector<CanonicalMoment>& more = {});
 
+// Scalp, ears, neck, shoulders: what no expression moves.
+bool is_rigid_region(HeadRegion region);
+
+// The Gaussians whose look changes with the expression: those on the surface of face and mouth. Ascending.
+std::vector<std::int32_t> facial_gaussians(const GaussianAvatar& avatar);
+
 // Drops Gaussians that the pictures do not bear out: in the canonical moment they stand outside the matte in two or
 // more views, or fewer than `least_views` views see them at all. Returns how many went.
 int prune_floaters(GaussianAvatar& avatar, const MotionFrame& frame, const std::vector<CanonicalView>& views,

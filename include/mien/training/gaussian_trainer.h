@@ -18,6 +18,8 @@ struct GaussianTrainOptions {
   int canonical_steps = 800;  // on the canonical moment, all views
   int dynamic_steps = 6000;   // on random frames and views of the training split
   InitialiseOptions initialise;
+  bool networks = true;  // G2ANet learns in the dynamic stage
+  G2aOptions g2anet;
   float rate_means = 2e-5f;  // metres per step, at the start; falls to 1/20
   float rate_quats = 2e-3f;
   float rate_scales = 5e-3f;
@@ -25,6 +27,7 @@ struct GaussianTrainOptions {
   float rate_sh = 5e-3f;      // degree 0; higher degrees a twentieth
   float rate_modes = 4e-3f;   // of the colour modes
   float mode_decay = 0.1f;    // pull of the modes' colours to 0, as a share of their rate
+  float rate_g2anet = 1e-3f;  // of the networks' weights
   float mouth_weight = 4;     // extra weight of the L1 loss on lips and mouth
   float eye_weight = 2;       // and on the eyes
   float open_mouth_bias = 3;  // pictures of an open mouth come up to this many times more often, plus one
@@ -33,6 +36,7 @@ struct GaussianTrainOptions {
   std::size_t cache_bytes = std::size_t{1} << 30;  // for decoded pictures
   std::filesystem::path checkpoint;                // file to resume from and save to; empty = none
   std::filesystem::path preview;  // PNG sheet, truth beside render, renewed as training goes on; empty = none
+  std::filesystem::path log;      // JSON, one object a line, every 50 steps; goes on when resumed; empty = none
   ProgressCallback progress;      // returning false stops after saving a checkpoint
 };
 

@@ -1,6 +1,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cmath>
+#include <optional>
 
 #include "cuda/check.h"
 #include "gaussian_avatar/cuda/pose.h"
@@ -95,6 +96,11 @@ struct CudaGaussianRenderer::Impl {
     sh = g.sh;
     vertices.resize(a.head.mesh.positions.size() * 3);
     if (a.modes.count() > 0) take_modes(a);
+    if (!a.g2anet.empty()) {
+      g2anet.emplace(a);
+      host_quats = g.quats;
+      host_opacities = values;
+    }
   }
   void take_modes(const GaussianAvatar& a) {
     const ColourModes& m = a.modes;
@@ -113,6 +119,16 @@ struct CudaGaussianRenderer::Impl {
     modes = {static_cast<int>(m.gaussian.size()), m.count(), mode_gaussian.data(), mode_colour.data(),
              mode_base.data()};
   }
+  // The networks run on the host for now: colours, rotations and opacities of the moment are copied.
+  void run_networks(const MotionFrame& frame) {
+    host_sh = avatar->gaussians.sh;
+    if (avatar->modes.count() > 0)
+      add_colour_modes(avatar->modes, avatar->modes.activations(frame.expression), host_sh);
+    g2anet->apply(unposed, frame.emotion, host_sh.data(), host_quats.data(), host_opacities.data());
+    sh = host_sh;
+    quats = host_quats;
+    opacities = host_opacities;
+  }
   const GaussianAvatar* avatar;
   CudaAvatarPose pose;
   CudaSplatRasterizer rasterizer;
@@ -122,6 +138,9 @@ struct CudaGaussianRenderer::Impl {
   avatar_cuda::Modes modes = {};
   std::vector<Vec3> posed;  // these two must stay until they have been copied
   std::vector<float> host_activations;
+  std::optional<G2aInference> g2anet;
+  std::vector<Vec3> unposed;
+  std::vector<float> host_sh, host_quats, host_opacities;
 };
 
 CudaGaussianRenderer::CudaGaussianRenderer(const GaussianAvatar& avatar) : impl_(std::make_unique<Impl>(avatar)) {}
@@ -135,13 +154,16 @@ void CudaGaussianRenderer::render(const MotionFrame& frame, const Camera& camera
   const HeadModel& head = s.avatar->head;
   head.deform(frame.expression.data(), static_cast<int>(frame.expression.size()),
               frame.offsets.empty() ? nullptr : frame.offsets.data(), s.posed);
+  if (s.g2anet) s.unposed = s.posed;
   head.pose(frame.pose, s.posed);
   static_assert(sizeof(Vec3) == 3 * sizeof(float));
   cuda_check(
       cudaMemcpyAsync(s.vertices.data(), s.posed.data(), s.posed.size() * sizeof(Vec3), cudaMemcpyHostToDevice, stream),
       "copying vertices");
   s.pose.enqueue(s.vertices.data(), s.means.data(), s.deformation.data(), stream);
-  if (s.modes.gaussians > 0) {
+  if (s.g2anet) {
+    s.run_networks(frame);
+  } else if (s.modes.gaussians > 0) {
     s.host_activations = s.avatar->modes.activations(frame.expression);
     cuda_check(cudaMemcpyAsync(s.activations.data(), s.host_activations.data(),
                                s.host_activations.size() * sizeof(float), cudaMemcpyHostToDevice, stream),

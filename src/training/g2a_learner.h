@@ -1,0 +1,66 @@
+// G2ANet while it learns: the networks' residuals for the canonical values of the present step, and the gradients of
+// all weights by reverse mode. Flat arrays and whole blocks of points throughout, as a GPU wants them too.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mien/gaussian_avatar/gaussian_avatar.h"
+
+namespace mien {
+
+// Not thread-safe; uses all threads. The same result for any number of threads.
+class G2aLearner {
+ public:
+  // Keeps a reference to the avatar, whose g2anet must not be empty.
+  explicit G2aLearner(GaussianAvatar& avatar);
+
+  struct Parameter {
+    std::string name;  // "g2anet.feature.0.weight"
+    std::vector<float>* values;
+  };
+  std::vector<Parameter> parameters();
+
+  // The canonical values that the networks see: sh [N,16,3] before anything is added, quats [N,4]. They are inputs
+  // only: no gradient goes back through them.
+  void take_canonical(const float* sh, const float* quats);
+
+  // Adds to sh [N,16,3], and writes quats [N,4] and opacities [N] of the networks' Gaussians, as G2aInference does.
+  void apply(const std::vector<Vec3>& unposed, const EmotionVector& emotion, float* sh, float* quats, float* opacities);
+
+  // After apply(): d_sh and d_logits [N] are gradients of what it wrote (d_logits by the logit of the opacity). d_quats
+  // [N,4] is turned from the gradient by the turned quaternions into that by the canonical ones. `gradients`: one array
+  // for each of parameters(), overwritten.
+  void backward(const float* d_sh, float* d_quats, const float* d_logits,
+                const std::vector<std::vector<float>*>& gradients);
+
+ private:
+  struct Layer {
+    int inputs, outputs;               // padded
+    std::vector<float> columns, rows;  // [in,out] and [out,in]
+    std::vector<float> bias;
+  };
+  struct Network {
+    std::vector<G2aLayer>* source = nullptr;
+    int canonical = 0;          // how many canonical values it sees
+    std::vector<float> values;  // [K,canonical]
+    std::vector<Layer> layers;
+  };
+  struct Scratch;
+
+  void pack(Network& network) const;
+  void run(const Network& network, int begin, int points, Scratch& scratch) const;
+  void run_back(const Network& network, int points, Scratch& scratch, std::vector<std::vector<float>>& sums) const;
+  static void unpack(const Network& network, std::vector<std::vector<float>>& sums,
+                     const std::vector<std::vector<float>*>& gradients, std::size_t first);
+
+  GaussianAvatar& avatar_;
+  Network feature_, rotation_;
+  int place_count_;
+  std::vector<float> places_;        // [K,place_count_]
+  std::vector<float> displacement_;  // [K,3]
+  std::vector<float> turns_;         // [K,3] RotationNet's last conclusions
+  EmotionVector emotion_ = {};
+};
+
+}  // namespace mien
