@@ -117,12 +117,14 @@ void add_train_command(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("!--no-colour-modes", options->gaussians.initialise.colour_modes,
                     "No colour that changes with the expression (wrinkles, light in the mouth)");
-  command->add_flag("!--no-g2anet", options->gaussians.networks,
-                    "No networks for the look of the moment (G2ANet); the ablations below change it");
-  command->add_flag("!--no-feature-net", options->gaussians.g2anet.feature_net, "Networks without colour (FeatureNet)");
-  command->add_flag("!--no-emotion", options->gaussians.g2anet.emotion, "Networks that do not see the emotion");
-  command->add_flag("--dynamic-opacity", options->gaussians.g2anet.dynamic_opacity,
-                    "Networks that change the opacity too");
+  CLI::Option* g2anet = command->add_flag("--g2anet", options->gaussians.networks,
+                                          "Networks for the look of the moment (G2ANet), beside the colour modes");
+  command->add_flag("!--no-feature-net", options->gaussians.g2anet.feature_net, "G2ANet without colour (FeatureNet)")
+      ->needs(g2anet);
+  command->add_flag("!--no-emotion", options->gaussians.g2anet.emotion, "G2ANet does not see the emotion")
+      ->needs(g2anet);
+  command->add_flag("--dynamic-opacity", options->gaussians.g2anet.dynamic_opacity, "G2ANet changes the opacity too")
+      ->needs(g2anet);
   command->add_option("--log", options->log, "JSON lines: step, stage, losses, seconds");
   command->add_option("--mouth-weight", options->gaussians.mouth_weight, "Extra weight of the loss on the mouth")
       ->check(CLI::Range(0.0, 100.0))

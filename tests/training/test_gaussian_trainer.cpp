@@ -98,6 +98,7 @@ class GaussianTrainer : public testing::Test {
     }
     capture_.sequences.push_back(sequence);
     capture_.save();
+    options_.networks = true;
     options_.canonical_steps = 60;
     options_.dynamic_steps = 140;
     options_.initialise.surface_count = 1500;

@@ -18,7 +18,7 @@ struct GaussianTrainOptions {
   int canonical_steps = 800;  // on the canonical moment, all views
   int dynamic_steps = 6000;   // on random frames and views of the training split
   InitialiseOptions initialise;
-  bool networks = true;  // G2ANet learns in the dynamic stage
+  bool networks = false;  // G2ANet learns in the dynamic stage
   G2aOptions g2anet;
   float rate_means = 2e-5f;  // metres per step, at the start; falls to 1/20
   float rate_quats = 2e-3f;
