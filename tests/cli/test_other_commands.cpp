@@ -5,6 +5,7 @@
 #include "cli/program.h"
 #include "cli/sounds.h"
 #include "mien/base/json.h"
+#include "mien/head/phone.h"
 #include "mien/media/audio.h"
 #include "mien/media/image.h"
 #include "speech/hubert/tiny_model.h"
@@ -88,6 +89,28 @@ TEST(Eval, AvatarBySpeechNeedsSound) {
                  {"sequence two", "no audio", "tracked"});
   expect_refusal(mien({"eval", "avatar", "ada", "--capture", capture.folder.string(), "--motion", "dance"}), 2,
                  {"dance", "tracked", "speech"});
+}
+
+TEST(Eval, PhonesOfSilence) {
+  const Scratch scratch;
+  const std::string wav = (scratch / "a.wav").string();
+  Audio audio;
+  audio.samples.assign(16000, 0.0f);
+  write_wav(wav, audio);
+  const auto score = [&](const char* phone) {
+    write_phones(scratch / "a.phone.json", {{phone, 0.1, 0.9}});
+    const Outcome said = mien({"eval", "phones", wav, "--json"});
+    EXPECT_EQ(said.status, 0) << said.err;
+    return Json::parse(said.out);
+  };
+  EXPECT_EQ(score("SIL")["slots"], 40);
+  EXPECT_EQ(score("SIL")["phones"], 100.0);
+  EXPECT_EQ(score("AA")["phones"], 0.0);
+  EXPECT_GT(score("AA")["log_loss"], 1.0);
+  const Json closed = score("M");
+  EXPECT_EQ(closed["P B M"]["count"], 1);
+  EXPECT_EQ(closed["P B M"]["rows"][5]["found"], 0.0);
+  expect_refusal(mien({"eval", "phones", (scratch / "b.wav").string()}), 3, {"b"});
 }
 
 TEST(Eval, FeaturesOfSpeech) {
