@@ -9,6 +9,7 @@
 #include "mien/base/error.h"
 #include "mien/base/safetensors.h"
 #include "mien/media/video.h"
+#include "mien/motion/s2g_settings.h"
 
 namespace mien::app {
 namespace {
@@ -20,7 +21,15 @@ Json inspect_tensors(const std::filesystem::path& path) {
     const TensorView view = file.view(name);
     tensors[name] = {{"dtype", dtype_name(view.dtype)}, {"shape", view.shape}};
   }
-  return {{"kind", "safetensors"}, {"metadata", file.metadata()}, {"tensors", tensors}};
+  Json result = {{"kind", "safetensors"}, {"metadata", file.metadata()}, {"tensors", tensors}};
+  const auto format = file.metadata().find("format");
+  if (format != file.metadata().end() && format->second == kSpeechModelFormat) {
+    const S2GSettings settings = read_s2g_settings(file);
+    result["kind"] = "speech networks";
+    result["s2g"] = Json::parse(s2g_settings_json(settings));
+    result["latency_seconds"] = settings.latency();
+  }
+  return result;
 }
 
 Json inspect_video(const std::filesystem::path& path) {

@@ -64,6 +64,13 @@ HeadMotion make_motion(const MotionSource& source, const HeadModel& head, const 
     options.idle_on = false;
     return perform(phones, audio.seconds(), emotion, head, options);
   }
+  const int moved_vertices = speech_model(source)->settings().vertices;
+  if (moved_vertices != 0 && moved_vertices != head.vertex_count()) {
+    throw Error(ErrorCode::kBadArgument,
+                fmt::format("the speech networks move a head of {} vertices, this one has {}", moved_vertices,
+                            head.vertex_count()),
+                "measure the head that they were trained on");
+  }
   HeadMotion motion;
   motion.head_model = head.id;
   motion.expression_names = head.expression_names;

@@ -14,9 +14,11 @@
 #include "mien/base/error.h"
 #include "mien/base/interrupt.h"
 #include "mien/base/progress.h"
+#include "mien/base/resource.h"
 #include "mien/media/audio.h"
 #include "mien/media/video.h"
 #include "mien/session/session.h"
+#include "mien/speech/emotion_listener.h"
 #include "parse.h"
 
 namespace mien::app {
@@ -24,15 +26,40 @@ namespace {
 
 constexpr int kOutputRate = 44100;      // Hz, of the sound in the video
 constexpr double kBlockSeconds = 0.25;  // read ahead of the pictures
+constexpr const char* kAutoEmotion = "auto";
 
 struct SpeakOptions {
   std::string input, text, avatar = "ada", appearance, emotion = "neutral", camera = "front", output, size = "512x512";
-  std::string voice = "slt";
+  std::string voice = "slt", speech, person, encoder_model, emotion_model;
   int fps = 30, crf = 18;
   bool no_idle = false, no_g2anet = false, json = false;
   float mouth_gain = 1;
   std::uint64_t seed = 1;
 };
+
+// The classifier of --emotion auto: given, or the folder "emotion" of the models.
+SpeechClassifier load_classifier(const std::string& given) {
+  if (!given.empty()) return SpeechClassifier::load(given);
+  for (const std::filesystem::path& folder : model_folders()) {
+    if (std::filesystem::exists(folder / "emotion" / "config.json")) return SpeechClassifier::load(folder / "emotion");
+  }
+  throw Error(ErrorCode::kMissingFeature, "--emotion auto needs a classifier of voices, and none is shipped",
+              "give --emotion-model the folder of a Wav2Vec2ForSequenceClassification or "
+              "HubertForSequenceClassification (Hugging Face), or put it into emotion/ of the models folder "
+              "(MIEN_MODELS)");
+}
+
+// The networks: given, or the avatar's own beside it (me.mien, me.speech.safetensors), or the shipped ones.
+std::shared_ptr<const SpeechModel> load_speech(const SpeakOptions& options, const std::filesystem::path& avatar) {
+  std::filesystem::path path = options.speech;
+  if (path.empty()) path = own_speech_networks(avatar);
+  if (!std::filesystem::exists(path) && options.speech.empty()) path = find_model("speech.safetensors");
+  std::shared_ptr<const SpeechEncoder> encoder;
+  if (!options.encoder_model.empty()) {
+    encoder = make_speech_encoder({.kind = SpeechEncoderKind::kHubert, .model = options.encoder_model});
+  }
+  return SpeechModel::load(path, encoder);
+}
 
 // Sound for the networks (16 kHz) and for the ear, read in step.
 class SoundSource {
@@ -41,7 +68,9 @@ class SoundSource {
     if (!options.text.empty()) {
       VoiceOptions voice;
       voice.voice = options.voice;
-      voice = emotional_prosody(voice, parse_emotion_track(options.emotion).at(0));
+      if (options.emotion != kAutoEmotion) {
+        voice = emotional_prosody(voice, parse_emotion_track(options.emotion).at(0));
+      }
       spoken_ = speak_text(options.text, voice).audio.samples;
     } else if (options.input == "-") {
       speech_.emplace("-");  // cannot be read twice: the ear hears what the networks hear
@@ -90,17 +119,26 @@ void speak(const SpeakOptions& options, bool quiet) {
   session_options.idle = !options.no_idle;
   session_options.idle_options.seed = options.seed;
   session_options.mouth_gain = options.mouth_gain;
-  const EmotionTrack emotion = parse_emotion_track(options.emotion);
+  session_options.person = options.person;
+  const bool listens = options.emotion == kAutoEmotion;
+  const EmotionTrack emotion = listens ? EmotionTrack{} : parse_emotion_track(options.emotion);
   if (std::filesystem::path(options.output).extension() != ".mp4") {
     throw Error(ErrorCode::kBadArgument, fmt::format("output \"{}\" is not an .mp4 file", options.output),
                 "give a name such as -o hello.mp4");
   }
   SoundSource sound(options);
-  Avatar loaded = Avatar::load(find_avatar(options.avatar));
+  std::optional<EmotionListener> listener;
+  if (listens) {
+    listener.emplace([classifier = load_classifier(options.emotion_model)](std::span<const float> heard) {
+      return classifier.emotion(heard);
+    });
+  }
+  const std::filesystem::path avatar_path = find_avatar(options.avatar);
+  Avatar loaded = Avatar::load(avatar_path);
   if (options.no_g2anet) loaded.gaussian.g2anet = {};
   const auto avatar = std::make_shared<const Avatar>(std::move(loaded));
   if (!options.appearance.empty()) avatar->appearance_index(options.appearance);
-  Session session(avatar, SpeechModel::load(find_model("speech.safetensors")), session_options);
+  Session session(avatar, load_speech(options, avatar_path), session_options);
   session.set_emotion(emotion);
 
   VideoWriterOptions video;
@@ -124,6 +162,10 @@ void speak(const SpeakOptions& options, bool quiet) {
   while (more) {
     more = sound.read(speech, ear);
     if (more) {
+      if (listener) {
+        listener->push(speech);
+        session.set_emotion(listener->track());
+      }
       session.push_audio(speech);
       writer.write_audio(ear);
     } else {
@@ -140,13 +182,13 @@ void speak(const SpeakOptions& options, bool quiet) {
   bar.finish();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (options.json) {
-    std::printf("%s\n", Json({{"output", options.output},
-                              {"frames", frames},
-                              {"fps", options.fps},
-                              {"seconds", seconds},
-                              {"frames_per_second", static_cast<double>(frames) / seconds}})
-                            .dump()
-                            .c_str());
+    Json result = {{"output", options.output},
+                   {"frames", frames},
+                   {"fps", options.fps},
+                   {"seconds", seconds},
+                   {"frames_per_second", static_cast<double>(frames) / seconds}};
+    if (listener) result["emotion_latency_seconds"] = listener->latency();
+    std::printf("%s\n", result.dump().c_str());
   } else {
     std::printf("%s: %lld frames at %d per second, made at %.1f frames/s\n", options.output.c_str(),
                 static_cast<long long>(frames), options.fps, static_cast<double>(frames) / seconds);
@@ -167,8 +209,19 @@ void add_speak_command(CLI::App& app) {
   command
       ->add_option(
           "--emotion", options->emotion,
-          "NAME[:INTENSITY][,...], for example happy:0.8; over time \"neutral@0; happy:0.8@1.5\"; or a .json file")
+          "NAME[:INTENSITY][,...], for example happy:0.8; over time \"neutral@0; happy:0.8@1.5\"; a .json file; or "
+          "auto: what the voice expresses, heard by a classifier of your own 2.5 s late (3 s windows, one a second)")
       ->capture_default_str();
+  command->add_option("--emotion-model", options->emotion_model,
+                      "For --emotion auto: folder with config.json and model.safetensors of a "
+                      "Wav2Vec2ForSequenceClassification or HubertForSequenceClassification (default: emotion/ of the "
+                      "models folder)");
+  command->add_option("--speech", options->speech,
+                      "Speech networks (default: the avatar's own, NAME.speech.safetensors beside it, else the shipped "
+                      "ones)");
+  command->add_option("--person", options->person, "Whose way of moving, of those that the speech networks know");
+  command->add_option("--encoder-model", options->encoder_model,
+                      "Folder of the HuBERT or wav2vec 2.0 model that the speech networks listen to, if they do");
   command->add_option("--camera", options->camera, "front, left, right, three-quarter, orbit, sway, or YAW,PITCH,ZOOM")
       ->capture_default_str();
   command->add_option("--size", options->size, "Picture size WIDTHxHEIGHT")->capture_default_str();

@@ -15,6 +15,7 @@
 #include "mien/session/session.h"
 #include "mien/training/framing.h"
 #include "mien/training/gaussian_trainer.h"
+#include "train_speech.h"
 
 namespace fs = std::filesystem;
 
@@ -104,6 +105,7 @@ void train(TrainOptions options, bool quiet) {
 
 void add_train_command(CLI::App& app) {
   auto options = std::make_shared<TrainOptions>();
+  auto speech = std::make_shared<SpeechStage>();
   CLI::App* command = app.add_subcommand("train", "Train an avatar from a capture; stop and resume at will");
   command->add_option("CAPTURE", options->capture, "Folder with capture.json")->required();
   command->add_option("-o,--output", options->output, "Avatar to write (.mien)")->required();
@@ -137,8 +139,16 @@ void add_train_command(CLI::App& app) {
   command->add_option("--seed", options->gaussians.seed, "Of everything random")->capture_default_str();
   command->add_flag("--restart", options->restart, "Ignore a checkpoint of an earlier run");
   command->add_flag("--json", options->json, "Print the result as JSON");
-  command->footer("Example:\n  mien train cap/ -o me.mien");
-  command->callback([options, command] { train(*options, is_quiet(*command)); });
+  add_speech_stage(*command, *speech);
+  command->footer("Examples:\n  mien train cap/ -o me.mien\n  mien train cap/ --stage speech -o me.mien");
+  command->callback([options, speech, command] {
+    if (speech->chosen()) {
+      train_speech_stage(options->capture, options->output, *speech, options->gaussians.seed, options->all_sequences,
+                         options->restart, options->json, is_quiet(*command));
+      return;
+    }
+    train(*options, is_quiet(*command));
+  });
 }
 
 }  // namespace mien::app

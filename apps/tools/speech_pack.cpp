@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <sstream>
 
@@ -78,6 +79,21 @@ void add_flite(PackBuilder& builder, const PackArguments& a) {
   }
 }
 
+// Recorded faces. A speaker's takes know the same weights: those that move in any of them.
+void add_takes(PackBuilder& builder, const std::vector<ManifestEntry>& entries) {
+  std::map<std::string, std::vector<FaceTrack>> tracks;
+  for (const ManifestEntry& entry : entries) {
+    if (!entry.track.empty()) tracks[entry.speaker].push_back(read_face_track(entry.track, entry.columns, entry.map));
+  }
+  std::map<std::string, std::size_t> used;
+  for (const ManifestEntry& entry : entries) {
+    if (entry.track.empty()) continue;
+    const std::vector<FaceTrack>& own = tracks[entry.speaker];
+    builder.add_take(entry.speaker, entry.speaker, read_audio(entry.audio), own[used[entry.speaker]++],
+                     moving_names(own));
+  }
+}
+
 void pack(const PackArguments& a) {
   std::optional<HeadModel> model;
   if (!a.head.empty()) model = HeadModel::load(a.head);
@@ -87,8 +103,10 @@ void pack(const PackArguments& a) {
     const std::size_t star = argument.find('*');
     const int copies = star == std::string::npos ? 1 : std::stoi(argument.substr(star + 1));
     const std::vector<ManifestEntry> entries = read_manifest(argument.substr(0, star));
+    add_takes(builder, entries);
     for (int copy = 0; copy < copies; ++copy) {
       for (const ManifestEntry& entry : entries) {
+        if (!entry.track.empty()) continue;
         if (builder.seconds(entry.speaker) >= a.most_seconds * copies) continue;
         builder.add(entry.speaker, read_audio(entry.audio), entry.phones, copy > 0 || copies == 1);
       }

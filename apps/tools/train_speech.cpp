@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
   std::string data;
   std::string out = "speech.safetensors";
   std::string init;
+  std::string log;
   std::vector<std::string> favour;
   int threads = 0;
   app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
@@ -44,6 +45,9 @@ int main(int argc, char** argv) {
   app.add_option("--mask", options.streams.augment.mask, "How often bands are masked");
   app.add_option("--favour", favour, "PREFIX=FACTOR: speakers that are heard oftener (or, below 1, more rarely)")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--encoder", options.encoder, "What S2GNet listens to: phonetic or mel");
+  app.add_option("--lookahead", options.lookahead_frames, "Frames of the future that S2GNet sees");
+  app.add_option("--log", log, "JSON log to append to");
   app.add_option("--report-every", options.report_every);
   app.add_option("--save-every", options.save_every);
   CLI11_PARSE(app, argc, argv);
@@ -51,6 +55,7 @@ int main(int argc, char** argv) {
     mien::init_logging("info");
     at::set_num_threads(mien::set_thread_count(threads));
     options.init = init;
+    options.log = log;
     for (const std::string& f : favour) {
       const std::size_t equals = f.find('=');
       if (equals == std::string::npos) {

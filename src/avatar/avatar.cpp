@@ -51,6 +51,10 @@ fs::path find_model(const std::string& file_name) {
               "set MIEN_MODELS to the folder that holds it, or run: mien doctor");
 }
 
+fs::path own_speech_networks(const fs::path& avatar) {
+  return fs::path(avatar).replace_extension(".speech.safetensors");
+}
+
 fs::path find_avatar(const std::string& name_or_path) {
   if (fs::exists(name_or_path)) return name_or_path;
   const fs::path as_path(name_or_path);

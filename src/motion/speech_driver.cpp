@@ -7,13 +7,12 @@
 
 #include "mien/base/error.h"
 #include "mien/base/safetensors.h"
-#include "mien/motion/s2gnet.h"
 #include "mien/speech/phonetic_encoder.h"
 
 namespace mien {
 namespace {
 
-// Step that a frame's newest tap needs; earlier ones are kept only as far back as its oldest.
+// Step of the phonetic encoder that a frame needs; earlier ones are kept only as far back as its oldest.
 constexpr std::int64_t newest_step(std::int64_t frame) {
   return s2g_tap(frame, 0).high;
 }
@@ -30,26 +29,73 @@ using Features = std::array<float, kEncoderFeatures>;
 struct SpeechModel::Impl {
   explicit Impl(const SafetensorsFile& file) : s2g(file), encoder(file) {}
   S2GNet s2g;
-  PhoneticEncoder encoder;
+  PhoneticEncoder encoder;                       // of the phones that go with every frame, whatever S2GNet listens to
+  std::shared_ptr<const SpeechEncoder> listens;  // null = to `encoder`
 };
+
+namespace {
+
+// What S2GNet listens to if it is not the phonetic encoder; checked against what it was trained on.
+std::shared_ptr<const SpeechEncoder> find_encoder(const std::filesystem::path& path, const S2GSettings& trained,
+                                                  std::shared_ptr<const SpeechEncoder> given) {
+  if (trained.encoder == "mel" && given == nullptr) given = make_mel_encoder();
+  if (trained.encoder == "phonetic") {
+    if (given == nullptr) return nullptr;
+    throw Error(ErrorCode::kBadArgument,
+                fmt::format("{}: listens to its own phonetic encoder, given is {}", path.string(), given->info().name),
+                "leave the encoder out");
+  }
+  if (given == nullptr) {
+    throw Error(ErrorCode::kMissingFeature,
+                fmt::format("{}: listens to {} of width {}, which is not in the file", path.string(), trained.encoder,
+                            trained.width),
+                "give the folder of that model: --encoder-model DIR");
+  }
+  const SpeechEncoderInfo& info = given->info();
+  if (info.name != trained.encoder || info.width != trained.width || std::abs(info.rate - trained.rate) > 1e-6 ||
+      std::abs(info.first_time - trained.first_time) > 1e-6) {
+    throw Error(
+        ErrorCode::kBadArgument,
+        fmt::format("{}: was trained on {} of width {} at {} a second, given is {} of width {} at {}", path.string(),
+                    trained.encoder, trained.width, trained.rate, info.name, info.width, info.rate),
+        "give the model that it was trained on");
+  }
+  return given;
+}
+
+}  // namespace
 
 SpeechModel::SpeechModel() = default;
 SpeechModel::~SpeechModel() = default;
 
-std::shared_ptr<const SpeechModel> SpeechModel::load(const std::filesystem::path& path) {
+std::shared_ptr<const SpeechModel> SpeechModel::load(const std::filesystem::path& path,
+                                                     std::shared_ptr<const SpeechEncoder> encoder) {
   const std::shared_ptr<SpeechModel> model(new SpeechModel());
   model->impl_ = std::make_unique<Impl>(SafetensorsFile::open(path));
+  model->impl_->listens = find_encoder(path, model->settings(), std::move(encoder));
   return model;
+}
+
+const S2GSettings& SpeechModel::settings() const {
+  return impl_->s2g.settings();
 }
 
 // Two rates meet here. The networks run at their own 30 frames a second ("inner" frames); the caller's frames at `fps`
 // are taken between them by linear interpolation (at 30 they are the same).
 struct SpeechDriver::Impl {
   Impl(std::shared_ptr<const SpeechModel> m, const SpeechDriverOptions& o)
-      : model(std::move(m)), options(o), encoder(model->impl().encoder), s2g(model->impl().s2g) {}
+      : model(std::move(m)),
+        options(o),
+        timing(model->settings()),
+        encoder(model->impl().encoder),
+        s2g(model->impl().s2g, model->settings().person_index(o.person)) {
+    features.width = model->settings().width;
+    if (model->impl().listens != nullptr) listener = model->impl().listens->stream();
+  }
 
   struct Inner {
     std::vector<float> weights;
+    std::vector<Vec3> offsets;
     std::array<float, kPhoneCount> phones{};
     float energy = 0;
   };
@@ -69,44 +115,76 @@ struct SpeechDriver::Impl {
     inner.energy = std::clamp(1.0f + relative / 0.8f, 0.0f, 1.0f);
   }
 
-  // Runs the motion network as far as the steps reach, one inner frame at most.
+  // What S2GNet listens to: steps of the phonetic encoder, or another encoder's features. After the end of a stream
+  // whose encoder cannot go on with silence the last feature stays.
+  std::int64_t newest_feature() const {
+    if (listener == nullptr) return first_step + static_cast<std::int64_t>(steps.size()) - 1;
+    return first_feature + features.count() - 1;
+  }
+  std::span<const float> feature(std::int64_t index) const {
+    if (listener == nullptr) return steps[index - first_step];
+    const std::int64_t row = std::min(index, newest_feature()) - first_feature;
+    return row < 0 ? std::span<const float>(nothing) : features.at(static_cast<int>(row));
+  }
+
+  // Runs the motion network as far as the features reach, one inner frame at most.
   bool advance() {
-    if (newest_step(inner_count) >= first_step + static_cast<std::int64_t>(steps.size())) return false;
     const std::int64_t frame = inner_count;
-    const auto mix = [&](int tap, Features& out) {
-      const S2GTap t = s2g_tap(frame, tap);
-      const Features& low = steps[t.low - first_step];
-      const Features& high = steps[t.high - first_step];
-      for (int i = 0; i < kEncoderFeatures; ++i) out[i] = low[i] + t.share * (high[i] - low[i]);
+    if (newest_step(frame) >= first_step + static_cast<std::int64_t>(steps.size())) return false;
+    if (timing.tap(frame, 0).high > newest_feature() && !(listener != nullptr && ended)) return false;
+    const auto mix = [&](int tap, std::vector<float>& out) {
+      const S2GTap t = timing.tap(frame, tap);
+      const std::span<const float> low = feature(t.low);
+      const std::span<const float> high = feature(t.high);
+      for (std::size_t i = 0; i < out.size(); ++i) out[i] = low[i] + t.share * (high[i] - low[i]);
     };
-    Features first;
-    Features second;
     mix(0, first);
     mix(1, second);
     previous = std::move(current);
     current.weights.assign(model->impl().s2g.expression_count(), 0.0f);
     s2g.step(first, second, emotion.at(static_cast<double>(frame) / kS2GRate), current.weights);
     for (float& w : current.weights) w = std::isfinite(w) ? std::clamp(w, 0.0f, 1.0f) : 0.0f;
+    s2g.offsets(current.offsets);
+    for (Vec3& v : current.offsets) {
+      if (!v.allFinite()) v = Vec3::Zero();
+    }
     describe(frame, current);
     ++inner_count;
+    forget();
+    return true;
+  }
+
+  // Drops what no later frame needs.
+  void forget() {
     while (first_step < oldest_step(inner_count) - 1) {
       steps.pop_front();
       ++first_step;
     }
-    return true;
+    const std::int64_t unneeded = std::min(timing.tap(inner_count, 1).low - 1, newest_feature()) - first_feature;
+    constexpr std::int64_t kBatch = 64;  // moving the rest costs, so not each time
+    if (listener == nullptr || unneeded < kBatch) return;
+    features.values.erase(features.values.begin(), features.values.begin() + unneeded * features.width);
+    first_feature += unneeded;
   }
 
-  void take_fresh() {
+  void hear(std::span<const float> sound) {
+    encoder.push(sound, fresh);
     for (const EncoderStep& step : fresh) step.features(steps.emplace_back());
     fresh.clear();
   }
 
   std::shared_ptr<const SpeechModel> model;
   SpeechDriverOptions options;
+  S2GTiming timing;
   PhoneticEncoder::Stream encoder;
+  std::unique_ptr<SpeechEncoderStream> listener;  // null = S2GNet listens to `encoder`
   S2GNet::Stream s2g;
   EmotionTrack emotion;
-  std::deque<Features> steps;  // [first_step, ...)
+  SpeechFeatures features;  // of the listener, [first_feature, ...)
+  std::int64_t first_feature = 0;
+  std::vector<float> nothing = std::vector<float>(model->settings().width, 0.0f);
+  std::vector<float> first = nothing, second = nothing;  // what a frame is made of
+  std::deque<Features> steps;                            // [first_step, ...)
   std::int64_t first_step = 0;
   std::vector<EncoderStep> fresh;
   std::int64_t inner_count = 0;  // inner frames made
@@ -135,18 +213,25 @@ void SpeechDriver::push(std::span<const float> samples) {
   Impl& d = *impl_;
   if (d.ended) throw Error(ErrorCode::kBadArgument, "speech driver: samples after finish()", "start a new stream");
   d.samples += static_cast<std::int64_t>(samples.size());
-  d.encoder.push(samples, d.fresh);
-  d.take_fresh();
+  d.hear(samples);
+  if (d.listener != nullptr) d.listener->push(samples, d.features);
 }
 
 void SpeechDriver::finish() {
   Impl& d = *impl_;
   if (d.ended) return;
   d.ended = true;
-  // Silence until the last frame has all it looks ahead to; a fifth of a second is more than that.
-  const std::vector<float> silence(kSampleRate / 4, 0.0f);
-  d.encoder.push(silence, d.fresh);
-  d.take_fresh();
+  // Silence until the last frame has all it looks ahead to; a fifth of a second and the frames of the future is more
+  // than that.
+  const int ahead = d.model->settings().lookahead_frames;
+  const std::vector<float> silence(kSampleRate / 4 + ahead * kSampleRate / kS2GRate, 0.0f);
+  d.hear(silence);
+  if (d.listener == nullptr) return;
+  if (d.model->impl().listens->info().causal) {
+    d.listener->push(silence, d.features);
+  } else {
+    d.listener->finish(d.features);
+  }
 }
 
 bool SpeechDriver::pull(SpeechFrame& frame) {
@@ -168,6 +253,11 @@ bool SpeechDriver::pull(SpeechFrame& frame) {
   frame.motion.expression.resize(b.weights.size());
   for (std::size_t e = 0; e < b.weights.size(); ++e)
     frame.motion.expression[e] = a.weights[e] + t * (b.weights[e] - a.weights[e]);
+  if (!b.offsets.empty()) {
+    frame.motion.offsets.resize(b.offsets.size());
+    for (std::size_t v = 0; v < b.offsets.size(); ++v)
+      frame.motion.offsets[v] = a.offsets[v] + t * (b.offsets[v] - a.offsets[v]);
+  }
   for (int p = 0; p < kPhoneCount; ++p) frame.phones[p] = a.phones[p] + t * (b.phones[p] - a.phones[p]);
   frame.energy = a.energy + t * (b.energy - a.energy);
   frame.motion.emotion = d.emotion.at(time);
@@ -182,12 +272,8 @@ bool SpeechDriver::finished() const {
 }
 
 double SpeechDriver::lookahead_seconds() const {
-  // The worst of the three phases between 30 and 50 Hz, plus what lies between a frame and the inner frame after it.
-  double worst = 0;
-  for (std::int64_t k = 0; k < 3; ++k) {
-    worst = std::max(worst, kEncoderFirstHeard + static_cast<double>(newest_step(k)) / kEncoderRate -
-                                static_cast<double>(k) / kS2GRate);
-  }
+  // What the net needs, plus what lies between a frame and the inner frame after it.
+  const double worst = impl_->model->settings().latency();
   return std::abs(impl_->options.fps - kS2GRate) < 1e-9 ? worst : worst + 1.0 / kS2GRate;
 }
 

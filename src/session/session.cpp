@@ -78,6 +78,7 @@ Image8 AvatarPainter::paint(const MotionFrame& motion, const Camera& camera) {
 struct Session::Impl {
   std::shared_ptr<const Avatar> avatar;
   SessionOptions options;
+  int offset_vertices;
   SpeechDriver driver;
   MouthContacts contacts;
   IdleMotion idle;
@@ -88,11 +89,20 @@ struct Session::Impl {
   Impl(std::shared_ptr<const Avatar> a, std::shared_ptr<const SpeechModel> speech, const SessionOptions& o)
       : avatar(std::move(a)),
         options(o),
-        driver(std::move(speech), {static_cast<double>(o.fps)}),
+        offset_vertices(speech->settings().vertices),
+        driver(std::move(speech), {.fps = static_cast<double>(o.fps), .person = o.person}),
         contacts(avatar->gaussian.head),
         idle(o.idle_options),
         painter(avatar, o),
-        map(expression_map(driver.expression_names(), avatar->gaussian.head.expression_names)) {}
+        map(expression_map(driver.expression_names(), avatar->gaussian.head.expression_names)) {
+    const int vertices = avatar->gaussian.head.vertex_count();
+    if (offset_vertices != 0 && offset_vertices != vertices) {
+      throw Error(ErrorCode::kBadArgument,
+                  fmt::format("the speech networks move a head of {} vertices, {} has {}", offset_vertices,
+                              avatar->name, vertices),
+                  "use networks trained for this avatar's head, or the shipped ones");
+    }
+  }
 };
 
 Session::Session(std::shared_ptr<const Avatar> avatar, std::shared_ptr<const SpeechModel> speech,

@@ -31,6 +31,26 @@ TEST(Train, CapturesThatAreNone) {
   EXPECT_FALSE(fs::exists(out));
 }
 
+TEST(Train, SpeechStage) {
+  const Scratch scratch;
+  const std::string out = (scratch / "x.mien").string();
+  const Capture capture = write_small_capture(scratch / "cap");
+  const std::string folder = capture.folder.string();
+  const auto train = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = {"train", folder, "-q", "--stage", "speech"};
+    all.insert(all.end(), more.begin(), more.end());
+    return mien(all);
+  };
+  expect_refusal(train({"-o", out, "--speech-head", "spline"}), 2, {"spline", "pca"});
+  expect_refusal(train({"-o", out, "--speech-encoder", "ear"}), 2, {"ear", "phonetic"});
+  expect_refusal(train({"-o", out, "--speech-encoder", "hubert"}), 2, {"--encoder-model"});
+  expect_refusal(train({"-o", out, "--speech-steps", "0"}), 2, {"0 steps"});
+  expect_refusal(train({"-o", (scratch / "x.txt").string()}), 2, {"x.txt", ".mien"});
+  expect_refusal(train({"-o", out, "--speech-networks", (scratch / "absent").string()}), 3, {"absent"});
+  expect_refusal(mien({"train", (scratch / "absent").string(), "-q", "--stage", "speech", "-o", out}), 3, {"absent"});
+  EXPECT_FALSE(fs::exists(scratch / "x.speech.safetensors"));
+}
+
 TEST(Render, WrongInputsAndOutputs) {
   const Scratch scratch;
   const std::string out = (scratch / "x.png").string();

@@ -5,13 +5,14 @@
 
 #include "cli/program.h"
 #include "cli/sounds.h"
+#include "speech/hubert/tiny_model.h"
 
 namespace mien::testing_cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-class SpeakOptions : public testing::Test {
+class SpeakOptions : public ::testing::Test {
  protected:
   void SetUp() override { write_bytes(scratch_ / "in.wav", wav_bytes({})); }
 
@@ -47,6 +48,33 @@ TEST_F(SpeakOptions, UnknownNamesListThose) {
   refused({"--appearance", "beach"}, 2, {"beach", "it has"});
   refused({"--avatar", "nobody"}, 3, {"nobody", "ada"});
   refused({"--avatar", (scratch_ / "nobody.mien").string()}, 3, {"nobody.mien"});
+}
+
+TEST_F(SpeakOptions, EmotionByItselfNeedsAClassifier) {
+  refused({"--emotion", "auto", "--emotion-model", (scratch_ / "absent").string()}, 3, {"absent", "config.json"});
+  Invocation what = speak({"--emotion", "auto"}, scratch_ / "out.mp4");
+  what.environment = {"MIEN_MODELS=" MIEN_SOURCE_DIR "/models"};
+  expect_refusal(run(what), 5, {"--emotion-model", "ForSequenceClassification", "MIEN_MODELS"});
+  EXPECT_EQ(scratch_.names(), std::vector<std::string>{"in.wav"});
+}
+
+TEST_F(SpeakOptions, EmotionByAClassifier) {
+  testing::TinyModel model;
+  model.classifier = true;
+  model.make(2);
+  model.write(scratch_ / "classifier");
+  const Outcome outcome = run(
+      speak({"--emotion", "auto", "--emotion-model", (scratch_ / "classifier").string(), "--size", "64x64", "--json"},
+            scratch_ / "out.mp4"));
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("\"emotion_latency_seconds\":2.5"), std::string::npos) << outcome.out;
+}
+
+TEST_F(SpeakOptions, SpeechNetworks) {
+  refused({"--speech", (scratch_ / "absent.safetensors").string()}, 3, {"absent.safetensors"});
+  refused({"--speech", (scratch_ / "in.wav").string()}, 3, {"in.wav"});
+  refused({"--person", "eve"}, 2, {"eve"});
+  refused({"--encoder-model", (scratch_ / "absent").string()}, 3, {"absent", "config.json"});
 }
 
 TEST_F(SpeakOptions, SizesAndRates) {

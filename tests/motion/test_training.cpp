@@ -209,6 +209,71 @@ TEST(LipLoss, IsZeroAtTheTruthAndHasTheRightSlope) {
   EXPECT_NEAR(slope, difference, 0.02 * std::abs(difference) + 0.02);
 }
 
+// What a recording does not know neither costs anything nor has a gradient; the rest has the right slope.
+TEST(LipLoss, IgnoresUnknownWeights) {
+  const SpeechPack pack = small_pack(1, 100);
+  const LipLoss loss(pack.lips, 3, at::zeros({1}));
+  at::manual_seed(4);
+  const at::Tensor known = at::ones({2, 6});
+  at::Tensor channels = at::ones({2, 6, 3});
+  channels.select(2, 1).zero_();
+  const at::Tensor truth = at::rand({2, 6, 3}) * channels;
+  at::Tensor predicted = (truth + 0.3 * at::randn({2, 6, 3})).set_requires_grad(true);
+  const auto value = [&](const at::Tensor& p) { return loss(p, truth, known, {}, channels).total.item<double>(); };
+  loss(predicted, truth, known, {}, channels).total.backward();
+  EXPECT_EQ(predicted.grad().select(2, 1).abs().max().item<float>(), 0);
+  EXPECT_GT(predicted.grad().select(2, 0).abs().max().item<float>(), 0);
+  const at::NoGradGuard no_grad;
+  at::Tensor other = predicted.detach().clone();
+  other.select(2, 1).add_(5.0);
+  EXPECT_EQ(value(other), value(predicted));
+  const at::Tensor direction = at::randn({2, 6, 3});
+  const double h = 1e-3;
+  const double difference = (value(predicted + h * direction) - value(predicted - h * direction)) / (2 * h);
+  const double slope = (predicted.grad() * direction).sum().item<double>();
+  EXPECT_NEAR(slope, difference, 0.02 * std::abs(difference) + 0.02);
+  // Knowing everything is the same as no mask.
+  EXPECT_NEAR(loss(predicted, truth, known, {}, at::ones({2, 6, 3})).total.item<double>(),
+              loss(predicted, truth, known, {}).total.item<double>(), 1e-5);
+}
+
+// Persons and what is known of them travel with the pack into the batches.
+TEST(StreamSampler, PersonsAndKnownWeights) {
+  SpeechPack pack = small_pack(4, 100);
+  pack.persons = {"default", "two"};
+  pack.speaker_person = {0, 1};
+  pack.channel_sets = {1, 0, 1};
+  for (const int clip : {1, 3}) pack.renders[pack.clips[clip].renders[0]].channels = 0;
+  const TemporaryFile file("persons.safetensors");
+  pack.save(file.path());
+  const SpeechPack back = SpeechPack::load(file.path());
+  EXPECT_EQ(back.persons, pack.persons);
+  EXPECT_EQ(back.renders[1].channels, 0);
+  EXPECT_EQ(back.renders[2].channels, -1);
+  const StreamSampler sampler(back, {});
+  const StreamBatch first = sampler.whole_clip(0);
+  const StreamBatch second = sampler.whole_clip(1);
+  ASSERT_EQ(first.person.size(), 30u);
+  for (int k = 0; k < 30; ++k) {
+    EXPECT_EQ(first.person[k], 0);
+    EXPECT_EQ(second.person[k], 1);
+    for (int e = 0; e < 3; ++e) {
+      EXPECT_EQ(first.channels[3 * k + e], 1);
+      EXPECT_EQ(second.channels[3 * k + e], e == 1 ? 0 : 1);
+    }
+  }
+  const auto refused = [&](const auto& change) {
+    SpeechPack damaged = pack;
+    change(damaged);
+    damaged.save(file.path());
+    EXPECT_THROW(SpeechPack::load(file.path()), Error);
+  };
+  refused([](SpeechPack& p) { p.speaker_person[1] = 2; });
+  refused([](SpeechPack& p) { p.speaker_person.pop_back(); });
+  refused([](SpeechPack& p) { p.channel_sets.pop_back(); });
+  refused([](SpeechPack& p) { p.renders[1].channels = 1; });
+}
+
 // From nothing to the motion of one sentence: every part must pass gradients on.
 TEST(S2GTraining, OverfitsOneSentence) {
   at::manual_seed(1);

@@ -35,7 +35,8 @@ inline void add_gru(SafetensorsWriter& out, Random& random, const std::string& n
   add_random(out, random, name + ".bias_hh", {3 * hidden});
 }
 
-inline SafetensorsWriter random_speech_model(std::uint64_t seed) {
+// Without settings a file of the first form.
+inline SafetensorsWriter random_speech_model(std::uint64_t seed, const S2GSettings& settings = {}) {
   Random random(seed);
   SafetensorsWriter out;
   out.metadata("format", kSpeechModelFormat);
@@ -50,7 +51,7 @@ inline SafetensorsWriter random_speech_model(std::uint64_t seed) {
   add_random(out, random, "encoder.bottleneck.bias", {kEncoderBottleneck});
   add_random(out, random, "encoder.phones.weight", {kPhoneCount, kEncoderBottleneck});
   add_random(out, random, "encoder.phones.bias", {kPhoneCount});
-  add_random(out, random, "s2g.input.weight", {kS2GHidden, 2 * kEncoderFeatures});
+  add_random(out, random, "s2g.input.weight", {kS2GHidden, 2 * settings.width});
   add_random(out, random, "s2g.input.bias", {kS2GHidden});
   add_random(out, random, "s2g.emotion_in.weight", {kS2GHidden, kEmotionCount});
   add_random(out, random, "s2g.emotion_out.weight", {kS2GHidden, kEmotionCount});
@@ -58,6 +59,20 @@ inline SafetensorsWriter random_speech_model(std::uint64_t seed) {
   add_gru(out, random, "s2g.gru2", kS2GHidden, kS2GHidden);
   add_random(out, random, "s2g.head.weight", {kTestExpressions, kS2GHidden});
   add_random(out, random, "s2g.head.bias", {kTestExpressions});
+  if (settings.first_form()) return out;
+  out.metadata(kS2GMetadata, s2g_settings_json(settings));
+  const auto persons = static_cast<std::int64_t>(settings.persons.size());
+  for (const char* gate : {"s2g.person_in.weight", "s2g.person_out.weight"}) {
+    if (persons > 0) add_random(out, random, gate, {kS2GHidden, persons});
+  }
+  if (settings.head == S2GHead::kWeights) return out;
+  add_random(out, random, "s2g.offset_head.weight", {settings.offset_outputs(), kS2GHidden});
+  add_random(out, random, "s2g.offset_head.bias", {settings.offset_outputs()});
+  std::vector<std::int32_t> moving(settings.moving_vertices);
+  for (int m = 0; m < settings.moving_vertices; ++m) moving[m] = settings.vertices - 1 - m;
+  out.add("s2g.moving", {settings.moving_vertices}, moving);
+  if (settings.head == S2GHead::kPca)
+    add_random(out, random, "s2g.basis", {settings.components, settings.moving_vertices, 3});
   return out;
 }
 

@@ -50,6 +50,8 @@ int prune_gaussians(GaussianAvatar& avatar, float least_opacity);
 // The shipped avatar of that name ("ada"), or a path to a file. Looks in MIEN_MODELS, beside the program, in the source
 // tree's models/. Throws kNotFound, listing what exists.
 std::filesystem::path find_avatar(const std::string& name_or_path);
+// Where an avatar's own speech networks lie when it has some: me.mien, me.speech.safetensors beside it.
+std::filesystem::path own_speech_networks(const std::filesystem::path& avatar);
 // A shipped file of the models folder, by file name ("speech.safetensors"). Throws kNotFound with the mend.
 std::filesystem::path find_model(const std::string& file_name);
 

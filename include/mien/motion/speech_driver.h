@@ -1,4 +1,4 @@
-// Speech in, moving mouth and face out: the phonetic encoder and S2GNet behind one streaming object.
+// Speech in, moving mouth and face out: encoder and S2GNet behind one streaming object.
 #pragma once
 
 #include <filesystem>
@@ -9,22 +9,29 @@
 #include "mien/head/emotion.h"
 #include "mien/head/head_motion.h"
 #include "mien/head/phone.h"
+#include "mien/motion/s2gnet.h"
+#include "mien/speech/speech_encoder.h"
 
 namespace mien {
 
 struct SpeechDriverOptions {
-  double fps = 30;  // of the motion; (0, 120]
+  double fps = 30;          // of the motion; (0, 120]
+  std::string person = {};  // whose way of moving; "" = the default person
 };
 
 // One network pair, loaded once; many drivers may share it. Immutable, thread-safe.
 class SpeechModel {
  public:
-  // Reads models/speech.safetensors. Throws kNotFound, kBadFile, kUnsupported (newer version).
-  static std::shared_ptr<const SpeechModel> load(const std::filesystem::path& path);
+  // Reads models/speech.safetensors. `encoder`: what S2GNet listens to, when that is neither in the file (phonetic) nor
+  // without weights (mel), that is HuBERT. Throws kNotFound, kBadFile, kUnsupported (newer version), kMissingFeature
+  // (trained on an encoder that is not given), kBadArgument (another encoder is given).
+  static std::shared_ptr<const SpeechModel> load(const std::filesystem::path& path,
+                                                 std::shared_ptr<const SpeechEncoder> encoder = nullptr);
   ~SpeechModel();
 
   struct Impl;
   const Impl& impl() const { return *impl_; }
+  const S2GSettings& settings() const;
 
  private:
   SpeechModel();
@@ -33,7 +40,8 @@ class SpeechModel {
 
 // What the networks say of one moment.
 struct SpeechFrame {
-  MotionFrame motion;  // expression weights (ARKit names first) and emotion; no pose, no idle motion
+  MotionFrame motion;  // expression weights (ARKit names first), emotion, and offsets where the net's head gives them;
+                       // no pose, no idle motion
   std::array<float, kPhoneCount> phones = {};  // posterior probabilities
   float energy = 0;                            // [0,1], as IdleMotion::step() wants it
 };

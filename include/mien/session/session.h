@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "mien/actor/idle.h"
 #include "mien/avatar/avatar.h"
@@ -22,7 +23,8 @@ struct SessionOptions {
   std::array<float, 3> background_bottom = {0.36f, 0.39f, 0.44f};
   bool idle = true;  // blinks, gaze, breathing, head sway
   IdleOptions idle_options;
-  float mouth_gain = 1;  // [0, 2] size of the mouth's movements; closures stay closed
+  std::string person = {};  // whose way of moving, of those the speech networks know; "" = their default
+  float mouth_gain = 1;     // [0, 2] size of the mouth's movements; closures stay closed
 };
 
 struct SessionFrame {

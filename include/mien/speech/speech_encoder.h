@@ -10,6 +10,8 @@
 
 namespace mien {
 
+class SafetensorsFile;
+
 constexpr double kFeatureRate = 50;  // features a second, of every encoder
 
 enum class SpeechEncoderKind { kMel, kPhonetic, kHubert };
@@ -74,6 +76,10 @@ class SpeechEncoder {
 //   2021)
 //             or wav2vec 2.0 (Baevski et al. 2020)
 std::shared_ptr<const SpeechEncoder> make_speech_encoder(const SpeechEncoderOptions& options);
+
+// The two that need no LibTorch (and no library but this one); `file` is a speech.safetensors.
+std::shared_ptr<const SpeechEncoder> make_mel_encoder();
+std::shared_ptr<const SpeechEncoder> make_phonetic_encoder(const SafetensorsFile& file);
 
 SpeechEncoderKind parse_speech_encoder(const std::string& name);  // throws kBadArgument, listing the names
 

@@ -38,16 +38,19 @@ LipLoss::LipLoss(const LipGeometry& lips, int expressions, const at::Tensor& dev
       lips_(3 * lips.lip_vertices) {}
 
 MotionLoss LipLoss::operator()(const at::Tensor& predicted, const at::Tensor& truth, const at::Tensor& known,
-                               const MotionLossOptions& o) const {
-  const at::Tensor difference = predicted - truth;
+                               const MotionLossOptions& o, const at::Tensor& channels) const {
+  at::Tensor difference = predicted - truth;
+  if (channels.defined()) difference = difference * channels;
+  at::Tensor weights = huber(difference, 0.1);
+  // The mean over what is known.
+  if (channels.defined()) weights = weights / channels.mean(-1).clamp_min(1e-3);
   const at::Tensor moved = at::matmul(difference, basis_);  // [B, K, 3 V]
   const at::Tensor lips = moved.narrow(2, 0, lips_);
   const at::Tensor lids = moved.narrow(2, lips_, moved.size(2) - lips_);
   const at::Tensor true_gap = gap_rest_ + at::matmul(truth, gap_basis_);
   const at::Tensor gap_error = at::matmul(difference, gap_basis_);
   const at::Tensor closed = (true_gap < o.closure_mm).to(at::kFloat);
-  at::Tensor total =
-      o.weights * masked_mean(huber(difference, 0.1), known) + o.lips * masked_mean(huber(lips, 1.0), known);
+  at::Tensor total = o.weights * masked_mean(weights, known) + o.lips * masked_mean(huber(lips, 1.0), known);
   if (lids.size(2) > 0) total = total + o.lids * masked_mean(huber(lids, 1.0), known);
   total = total + o.gap * masked_mean(huber(gap_error * (1.0 + o.closure * closed).sqrt(), 1.0), known);
   double bite_mm = 0;
@@ -69,6 +72,13 @@ MotionLoss LipLoss::operator()(const at::Tensor& predicted, const at::Tensor& tr
   return {total, masked_mean(lip_size, known).item<double>(),
           ((gap_error.detach().abs() * closed_known).sum() / closed_known.sum().clamp_min(1.0)).item<double>(),
           bite_mm};
+}
+
+at::Tensor LipLoss::lip_errors(const at::Tensor& predicted, const at::Tensor& truth, const at::Tensor& channels) const {
+  at::Tensor difference = (predicted - truth).detach();
+  if (channels.defined()) difference = difference * channels;
+  const at::Tensor lips = at::matmul(difference, basis_.narrow(1, 0, lips_));
+  return lips.unflatten(2, at::IntArrayRef{lips_ / 3, 3}).norm(2, -1).mean(-1);
 }
 
 }  // namespace mien

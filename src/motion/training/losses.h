@@ -32,9 +32,12 @@ struct MotionLoss {
 class LipLoss {
  public:
   LipLoss(const LipGeometry& lips, int expressions, const at::Tensor& device_of);
-  // predicted, truth [B, K, E]; known [B, K] (1 or 0).
+  // predicted, truth [B, K, E]; known [B, K] (1 or 0); channels [B, K, E] (1 or 0) says which weights the truth knows,
+  // undefined = all. What is not known neither costs anything nor has a gradient.
   MotionLoss operator()(const at::Tensor& predicted, const at::Tensor& truth, const at::Tensor& known,
-                        const MotionLossOptions& options) const;
+                        const MotionLossOptions& options, const at::Tensor& channels = {}) const;
+  // Mean lip vertex error of each frame [B, K], millimetres; no gradient.
+  at::Tensor lip_errors(const at::Tensor& predicted, const at::Tensor& truth, const at::Tensor& channels = {}) const;
 
  private:
   at::Tensor basis_;       // [E, 3 V] millimetres

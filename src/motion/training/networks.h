@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "mien/motion/s2g_settings.h"
+
 namespace mien {
 
 struct EncoderOutput {
@@ -31,15 +33,37 @@ class EncoderModuleImpl : public torch::nn::Module {
 };
 TORCH_MODULE(EncoderModule);
 
+// What S2GNet says of a batch.
+struct S2GOutput {
+  at::Tensor weights;  // [B, K, E]
+  at::Tensor offsets;  // [B, K, 3 M] millimetres, M = moving vertices; undefined without a head for them
+};
+
 class S2GModuleImpl : public torch::nn::Module {
  public:
-  S2GModuleImpl(int expressions, double dropout);
-  // features [B, N, kEncoderFeatures], emotion [B, K, 8] -> weights [B, K, E].
+  S2GModuleImpl(const S2GSettings& settings, int expressions, double dropout);
+  S2GModuleImpl(int expressions, double dropout) : S2GModuleImpl(S2GSettings{}, expressions, dropout) {}
+
+  const S2GSettings& settings() const { return settings_; }
+  // Which vertices have offsets, and for kPca the basis [components, 3 M] in millimetres.
+  void set_offsets(std::vector<std::int32_t> moving, const at::Tensor& basis);
+  const std::vector<std::int32_t>& moving() const { return moving_; }
+  const at::Tensor& basis() const { return basis_; }
+
+  // features [B, N, width], emotion [B, K, 8] -> weights [B, K, E], of the default person.
   at::Tensor forward(const at::Tensor& features, const at::Tensor& emotion);
+  // persons: one-hot [B, K, P] or what broadcasts to it; undefined = the default person.
+  S2GOutput run(const at::Tensor& features, const at::Tensor& emotion, const at::Tensor& persons);
+  // The same from frames that are stacked already [B, K, 2 width].
+  S2GOutput run_stacked(const at::Tensor& stacked, const at::Tensor& emotion, const at::Tensor& persons);
 
  private:
+  S2GSettings settings_;
   torch::nn::Linear input_, emotion_in_, emotion_out_, head_;
+  torch::nn::Linear person_in_{nullptr}, person_out_{nullptr}, offset_head_{nullptr};
   torch::nn::GRU gru_;
+  std::vector<std::int32_t> moving_;
+  at::Tensor basis_;
   double dropout_;
 };
 TORCH_MODULE(S2GModule);
@@ -48,15 +72,17 @@ TORCH_MODULE(S2GModule);
 at::Tensor join_features(const EncoderOutput& encoder, const at::Tensor& energy);
 
 // How many of K motion frames have all their input when N = K / 0.6 steps have been heard.
-inline std::int64_t usable_motion_frames(std::int64_t motion_frames) {
-  return motion_frames - 1;
+inline std::int64_t usable_motion_frames(std::int64_t motion_frames, int lookahead_frames = 0) {
+  return motion_frames - 1 - lookahead_frames;
 }
 
 // Writes both networks as the program reads them (F16), atomically. `metadata` is added to the file's.
 void save_speech_networks(const std::filesystem::path& path, const EncoderModule& encoder, const S2GModule& s2g,
                           const std::vector<std::string>& expression_names,
                           const std::map<std::string, std::string>& metadata);
-// Loads them back for further training. Throws kBadFile.
+// Loads them back for further training. What the file's net does not have, or has for another encoder or other
+// vertices, stays as it is: persons (those it has are found by name), the offset head, the input layer. Throws
+// kBadFile.
 void load_speech_networks(const std::filesystem::path& path, const EncoderModule& encoder, const S2GModule& s2g);
 
 }  // namespace mien

@@ -6,6 +6,7 @@
 #include <torch/optim/adamw.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <future>
@@ -15,8 +16,11 @@
 
 #include "mien/base/error.h"
 #include "mien/base/log.h"
+#include "mien/base/safetensors.h"
 #include "mien/head/phone.h"
 #include "mien/speech/phonetic_encoder.h"
+#include "mien/speech/speech_encoder.h"
+#include "motion/training/json_log.h"
 #include "motion/training/networks.h"
 
 namespace mien {
@@ -28,6 +32,8 @@ double now() {
 
 struct Tensors {
   at::Tensor features, energy, labels, motion, known, emotion;
+  at::Tensor person;    // [B, K]; undefined without persons
+  at::Tensor channels;  // [B, K, E]; undefined when everything is known
 };
 
 template <typename T>
@@ -36,13 +42,55 @@ at::Tensor upload(const std::vector<T>& values, at::IntArrayRef shape, at::Scala
 }
 
 Tensors upload(const StreamBatch& b, at::Device device) {
-  return {upload(b.features, {b.batch, b.mel_frames, kMelBands}, at::kFloat, device),
-          upload(b.energy, {b.batch, b.steps, 2}, at::kFloat, device),
-          upload(b.labels, {b.batch, b.steps}, at::kLong, device),
-          upload(b.motion, {b.batch, b.motion_frames, b.expressions}, at::kFloat, device),
-          upload(b.motion_known, {b.batch, b.motion_frames}, at::kFloat, device),
-          upload(b.emotion, {b.batch, b.motion_frames, kEmotionCount}, at::kFloat, device)};
+  Tensors t{upload(b.features, {b.batch, b.mel_frames, kMelBands}, at::kFloat, device),
+            upload(b.energy, {b.batch, b.steps, 2}, at::kFloat, device),
+            upload(b.labels, {b.batch, b.steps}, at::kLong, device),
+            upload(b.motion, {b.batch, b.motion_frames, b.expressions}, at::kFloat, device),
+            upload(b.motion_known, {b.batch, b.motion_frames}, at::kFloat, device),
+            upload(b.emotion, {b.batch, b.motion_frames, kEmotionCount}, at::kFloat, device),
+            {},
+            {}};
+  if (!b.person.empty()) t.person = upload(b.person, {b.batch, b.motion_frames}, at::kLong, device);
+  if (!b.channels.empty()) {
+    t.channels = upload(b.channels, {b.batch, b.motion_frames, b.expressions}, at::kFloat, device);
+  }
+  return t;
 }
+
+// What S2GNet listens to, and whom it knows: those that it knew and those of the pack.
+S2GSettings make_settings(const SpeechPack& pack, const SpeechTrainingOptions& options) {
+  S2GSettings s;
+  if (!options.init.empty()) s.persons = read_s2g_settings(SafetensorsFile::open(options.init)).persons;
+  for (const std::string& person : pack.persons) {
+    if (std::find(s.persons.begin(), s.persons.end(), person) == s.persons.end()) s.persons.push_back(person);
+  }
+  if (options.lookahead_frames < 0 || options.lookahead_frames > kS2GMostLookAhead) {
+    throw Error(ErrorCode::kBadArgument, fmt::format("look-ahead of {} frames", options.lookahead_frames),
+                fmt::format("give 0 to {}", kS2GMostLookAhead));
+  }
+  s.lookahead_frames = options.lookahead_frames;
+  if (options.encoder == "phonetic") return s;
+  if (options.encoder != "mel") {
+    throw Error(ErrorCode::kBadArgument, fmt::format("encoder \"{}\": a pack holds spectra", options.encoder),
+                "train on phonetic or mel, or on a capture's sound (mien train --stage speech)");
+  }
+  if (options.streams.features.text() != FeatureOptions{}.text()) {
+    throw Error(
+        ErrorCode::kBadArgument,
+        fmt::format("the mel encoder hears {}, not {}", FeatureOptions{}.text(), options.streams.features.text()),
+        fmt::format("give --no-band-means --depth {}", FeatureOptions{}.depth));
+  }
+  const SpeechEncoderInfo info = make_mel_encoder()->info();
+  s.encoder = info.name;
+  s.width = info.width;
+  s.rate = info.rate;
+  s.first_time = info.first_time;
+  s.look_ahead = info.look_ahead;
+  return s;
+}
+
+// Kinds of phones that lips treat alike.
+constexpr const char* kPhoneGroups[] = {"silence", "bilabial", "labiodental", "other", "unknown"};
 
 // Scales all gradients so that their joint norm is at most `limit`, without waiting for the device.
 void clip_gradients(const std::vector<at::Tensor>& parameters, double limit) {
@@ -70,6 +118,13 @@ bool is_labiodental(int phone) {
   return phone == f || phone == v;
 }
 
+int phone_group(std::int64_t phone) {
+  if (phone < 0) return 4;
+  if (is_bilabial(static_cast<int>(phone))) return 1;
+  if (is_labiodental(static_cast<int>(phone))) return 2;
+  return phone == 0 ? 0 : 3;
+}
+
 class Trainer {
  public:
   Trainer(const SpeechPack& pack, const SpeechTrainingOptions& options, std::filesystem::path out)
@@ -79,7 +134,9 @@ class Trainer {
         device_(choose_device(options.device)),
         sampler_(pack, options.streams),
         encoder_(options.dropout),
-        s2g_(pack.expression_count(), options.dropout) {
+        s2g_(make_settings(pack, options), pack.expression_count(), options.dropout),
+        log_(options.log) {
+    for (const std::string& person : pack.persons) person_map_.push_back(s2g_->settings().person_index(person));
     if (!options.init.empty()) load_speech_networks(options.init, encoder_, s2g_);
     encoder_->to(device_);
     s2g_->to(device_);
@@ -133,10 +190,9 @@ class Trainer {
   at::Tensor motion_step(const StreamBatch& batch) {
     const Tensors t = upload(batch, device_);
     const EncoderOutput output = encoder_->forward(t.features);
-    const std::int64_t frames = usable_motion_frames(batch.motion_frames);
-    const at::Tensor predicted = s2g_->forward(join_features(output, t.energy), t.emotion.narrow(1, 0, frames));
+    const Motion motion = move(output, t, batch.motion_frames);
     const MotionLoss loss =
-        (*lip_loss_)(predicted, t.motion.narrow(1, 0, frames), t.known.narrow(1, 0, frames), options_.motion);
+        (*lip_loss_)(motion.predicted, motion.truth, motion.known, options_.motion, motion.channels);
     const at::Tensor phones = phone_loss(output, t.labels);
     note("phones", phones.item<double>());
     note("motion", loss.total.item<double>());
@@ -144,6 +200,34 @@ class Trainer {
     note("closed_mm", loss.gap_mm);
     note("bite_mm", loss.bite_mm);
     return loss.total + options_.phone_loss_in_motion * phones;
+  }
+
+  struct Motion {
+    at::Tensor predicted, truth, known, channels;
+  };
+
+  // S2GNet over the frames that have all their input.
+  Motion move(const EncoderOutput& output, const Tensors& t, std::int64_t motion_frames) {
+    const S2GSettings& settings = s2g_->settings();
+    const std::int64_t frames =
+        std::max<std::int64_t>(1, usable_motion_frames(motion_frames, settings.lookahead_frames));
+    const at::Tensor heard = settings.encoder == "mel" ? stack_mel(t.features) : join_features(output, t.energy);
+    at::Tensor persons;
+    if (!settings.persons.empty() && t.person.defined()) {
+      const at::Tensor map = upload(person_map_, {static_cast<std::int64_t>(person_map_.size())}, at::kLong, device_);
+      const at::Tensor index = map.index_select(0, t.person.narrow(1, 0, frames).reshape({-1}));
+      persons = at::one_hot(index, static_cast<std::int64_t>(settings.persons.size()))
+                    .to(at::kFloat)
+                    .reshape({t.person.size(0), frames, -1});
+    }
+    return {s2g_->run(heard, t.emotion.narrow(1, 0, frames), persons).weights, t.motion.narrow(1, 0, frames),
+            t.known.narrow(1, 0, frames), t.channels.defined() ? t.channels.narrow(1, 0, frames) : at::Tensor()};
+  }
+
+  // Two spectra make a feature of the mel encoder.
+  static at::Tensor stack_mel(const at::Tensor& features) {
+    const std::int64_t pairs = features.size(1) / 2;
+    return features.narrow(1, 0, 2 * pairs).reshape({features.size(0), pairs, 2 * kMelBands});
   }
 
   template <typename Step>
@@ -201,13 +285,27 @@ class Trainer {
 
   void report(const std::string& name, int step, double seconds) {
     std::string line;
-    for (const auto& [key, value] : notes_)
+    Json entry = {{"phase", name}, {"step", step}, {"seconds", seconds}};
+    for (const auto& [key, value] : notes_) {
       line += fmt::format("  {} {:.4f}", key, value.first / std::max(1, value.second));
+      entry[key] = value.first / std::max(1, value.second);
+    }
+    log_.add(entry);
     notes_.clear();
     spdlog::info("{} {}  {:.0f} s{}", name, step, seconds, line);
   }
 
-  static void log_validation(const SpeechTrainingReport& r) {
+  void log_validation(const SpeechTrainingReport& r) {
+    log_.add({{"validation",
+               {{"phone_accuracy", r.phone_accuracy},
+                {"viseme_accuracy", r.viseme_accuracy},
+                {"bilabial_recall", r.bilabial_recall},
+                {"bilabial_precision", r.bilabial_precision},
+                {"labiodental_recall", r.labiodental_recall},
+                {"labiodental_precision", r.labiodental_precision},
+                {"lip_mm", r.lip_mm},
+                {"closed_gap_mm", r.closed_gap_mm},
+                {"speakers", r.by_speaker}}}});
     spdlog::info(
         "left out: phones {:.1f} %, visemes {:.1f} %, P B M recall {:.1f} % precision {:.1f} %, F V {:.1f} % {:.1f} %, "
         "lips "
@@ -225,6 +323,13 @@ class Trainer {
     std::int64_t frames = 0, phones = 0, visemes = 0, bilabial = 0, found = 0, claimed = 0;
     std::int64_t labiodental = 0, labiodental_found = 0, labiodental_claimed = 0;
     int clips = 0;
+    int moved = 0;
+    struct Sums {
+      std::int64_t frames = 0, right = 0;
+      std::array<std::int64_t, std::size(kPhoneGroups)> lip_frames{};
+      std::array<double, std::size(kPhoneGroups)> lip_mm{};
+    };
+    std::map<std::string, Sums> speakers;
     for (std::size_t c = 0; c < pack_.clips.size(); ++c) {
       const std::string& speaker = pack_.speakers[pack_.clips[c].speaker];
       const auto& out = options_.streams.leave_out;
@@ -241,6 +346,8 @@ class Trainer {
         if (truth < 0) continue;
         ++frames;
         phones += truth == guess;
+        ++speakers[speaker].frames;
+        speakers[speaker].right += truth == guess;
         visemes += phone_viseme(truth) == phone_viseme(guess);
         bilabial += is_bilabial(truth);
         claimed += is_bilabial(guess);
@@ -250,12 +357,20 @@ class Trainer {
         labiodental_found += is_labiodental(truth) && is_labiodental(guess);
       }
       if (lip_loss_ && !pack_.clips[c].renders.empty()) {
-        const std::int64_t usable = usable_motion_frames(batch.motion_frames);
-        const at::Tensor predicted = s2g_->forward(join_features(output, t.energy), t.emotion.narrow(1, 0, usable));
+        const Motion motion = move(output, t, batch.motion_frames);
         const MotionLoss loss =
-            (*lip_loss_)(predicted, t.motion.narrow(1, 0, usable), t.known.narrow(1, 0, usable), options_.motion);
+            (*lip_loss_)(motion.predicted, motion.truth, motion.known, options_.motion, motion.channels);
         r.lip_mm += loss.lip_mm;
         r.closed_gap_mm += loss.gap_mm;
+        ++moved;
+        const at::Tensor errors =
+            lip_loss_->lip_errors(motion.predicted, motion.truth, motion.channels).to(at::kCPU).contiguous();
+        Sums& sums = speakers[speaker];
+        for (std::int64_t k = 0; k < errors.size(1); ++k) {
+          const int group = phone_group(batch.labels[std::min<std::int64_t>(k * 5 / 3, batch.steps - 1)]);
+          sums.lip_mm[group] += errors.data_ptr<float>()[k];
+          ++sums.lip_frames[group];
+        }
       }
     }
     const auto share = [](std::int64_t a, std::int64_t b) {
@@ -267,8 +382,15 @@ class Trainer {
     r.bilabial_precision = share(found, claimed);
     r.labiodental_recall = share(labiodental_found, labiodental);
     r.labiodental_precision = share(labiodental_found, labiodental_claimed);
-    r.lip_mm /= std::max(1, clips);
-    r.closed_gap_mm /= std::max(1, clips);
+    r.lip_mm /= std::max(1, moved);
+    r.closed_gap_mm /= std::max(1, moved);
+    for (const auto& [name, sums] : speakers) {
+      Json groups = Json::object();
+      for (std::size_t g = 0; g < std::size(kPhoneGroups); ++g) {
+        if (sums.lip_frames[g] > 0) groups[kPhoneGroups[g]] = sums.lip_mm[g] / static_cast<double>(sums.lip_frames[g]);
+      }
+      r.by_speaker[name] = {{"phone_accuracy", share(sums.right, sums.frames)}, {"lip_mm_by_phones", groups}};
+    }
     return r;
   }
 
@@ -290,6 +412,8 @@ class Trainer {
   at::Tensor phone_weight_;
   std::optional<LipLoss> lip_loss_;
   std::map<std::string, std::pair<double, int>> notes_;
+  std::vector<std::int64_t> person_map_;  // of the pack's persons in the net's table
+  JsonLog log_;
 };
 
 }  // namespace

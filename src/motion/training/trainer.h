@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "mien/base/json.h"
 #include "motion/training/losses.h"
 #include "speech/training/stream_sampler.h"
 
@@ -27,7 +28,12 @@ struct SpeechTrainingOptions {
   double dropout = 0.15;
   double lip_phone_weight = 2;  // of P B M F V frames in the cross-entropy
   MotionLossOptions motion;
+  // What S2GNet listens to: "phonetic" or "mel" (packs hold spectra, so nothing that wants the sound itself), and how
+  // many frames of the future it sees. Persons are the pack's and those of `init`.
+  std::string encoder = "phonetic";
+  int lookahead_frames = 0;
   std::filesystem::path init;  // continue from this model file; empty = from nothing
+  std::filesystem::path log;   // JSON, one line a report; empty = none
   int report_every = 50;       // steps
   int save_every = 500;
 };
@@ -41,6 +47,7 @@ struct SpeechTrainingReport {
   double labiodental_precision = 0;
   double lip_mm = 0;
   double closed_gap_mm = 0;
+  Json by_speaker = Json::object();  // {"phone_accuracy", "lip_mm", "lip_mm_by_phones": {"bilabial": ...}} of each
 };
 
 // Writes `out` (models/speech.safetensors) now and then and at the end.

@@ -8,59 +8,12 @@
 #include "mien/actor/performance.h"
 #include "mien/base/error.h"
 #include "mien/base/file.h"
-#include "mien/head/measures.h"
+#include "speech/corpus/lip_geometry.h"
 
 namespace mien {
 namespace {
 
-// Linear functions of the weights that the losses need: some lip and lid vertices, and the vertical gaps of the lips.
-LipGeometry lip_geometry(const HeadModel& model) {
-  const auto thin = [](const std::vector<int>& all, std::size_t most) {
-    std::vector<int> some;
-    for (std::size_t i = 0; i < std::min(most, all.size()); ++i)
-      some.push_back(all[i * all.size() / std::min(most, all.size())]);
-    return some;
-  };
-  std::vector<int> vertices = thin(lip_vertices(model), 120);
-  LipGeometry lips;
-  lips.lip_vertices = static_cast<int>(vertices.size());
-  const std::vector<int> lids = thin(lid_vertices(model), 60);
-  vertices.insert(vertices.end(), lids.begin(), lids.end());
-  lips.vertices = static_cast<int>(vertices.size());
-  const std::size_t total = model.mesh.positions.size();
-  const auto& contour = model.contours.lips;
-  const std::size_t first = contour.size() / 4;
-  const std::size_t last = contour.size() - contour.size() / 4;
-  for (int e = 0; e < model.expression_count(); ++e) {
-    const Vec3* shift = model.expression.data() + static_cast<std::size_t>(e) * total;
-    for (const int v : vertices) lips.basis.insert(lips.basis.end(), {shift[v].x(), shift[v].y(), shift[v].z()});
-    for (std::size_t i = first; i < last; ++i)
-      lips.gap_basis.push_back(shift[contour[i][0]].y() - shift[contour[i][1]].y());
-  }
-  for (std::size_t i = first; i < last; ++i) {
-    lips.gap_rest.push_back(model.mesh.positions[contour[i][0]].y() - model.mesh.positions[contour[i][1]].y());
-  }
-  lips.gaps = static_cast<int>(lips.gap_rest.size());
-  // The lower lip against the tooth edge straight above it (the upper teeth do not move with the expression).
-  const std::vector<int>& teeth = model.contours.upper_teeth;
-  for (std::size_t i = first; i < last && !teeth.empty(); ++i) {
-    const Vec3& lip = model.mesh.positions[contour[i][1]];
-    const int tooth = *std::min_element(teeth.begin(), teeth.end(), [&](int a, int b) {
-      return std::abs(model.mesh.positions[a].x() - lip.x()) < std::abs(model.mesh.positions[b].x() - lip.x());
-    });
-    const Vec3 between = lip - model.mesh.positions[tooth];
-    lips.bite_rest.insert(lips.bite_rest.end(), {between.x(), between.y(), between.z()});
-    ++lips.bites;
-  }
-  for (int e = 0; e < model.expression_count() && lips.bites > 0; ++e) {
-    const Vec3* shift = model.expression.data() + static_cast<std::size_t>(e) * total;
-    for (std::size_t i = first; i < last; ++i) {
-      const Vec3& s = shift[contour[i][1]];
-      lips.bite_basis.insert(lips.bite_basis.end(), {s.x(), s.y(), s.z()});
-    }
-  }
-  return lips;
-}
+constexpr const char* kDefaultPersonName = "default";  // of S2GNet's table
 
 void trim(Audio& audio, PhoneTrack& phones, double margin) {
   double begin = 0;
@@ -132,9 +85,7 @@ void PackBuilder::add(const std::string& speaker, Audio audio, PhoneTrack phones
   }
   level(audio.samples);
   SpeechClip clip;
-  const auto known = std::find(pack_.speakers.begin(), pack_.speakers.end(), speaker);
-  clip.speaker = static_cast<int>(known - pack_.speakers.begin());
-  if (known == pack_.speakers.end()) pack_.speakers.push_back(speaker);
+  clip.speaker = speaker_index(speaker, kDefaultPersonName);
   clip.first_mel = static_cast<std::int64_t>(pack_.mel.size()) / kMelBands;
   clip.mel_count = (static_cast<std::int64_t>(audio.samples.size()) + 1599) / 1600 * 10;
   audio.samples.resize(clip.mel_count * kMelHop + kMelWindow - kMelHop, 0.0f);
@@ -159,6 +110,88 @@ void PackBuilder::add(const std::string& speaker, Audio audio, PhoneTrack phones
   std::erase_if(phones, [](const Phone& phone) { return phone.name == "?"; });
   for (int r = 0; model_ != nullptr && r < options_.renders; ++r) add_render(clip, phones, r == 0 ? emotion : nullptr);
   pack_.clips.push_back(std::move(clip));
+}
+
+int PackBuilder::speaker_index(const std::string& speaker, const std::string& person) {
+  const auto index_in = [](std::vector<std::string>& names, const std::string& name) {
+    const auto found = std::find(names.begin(), names.end(), name);
+    const auto index = static_cast<int>(found - names.begin());
+    if (found == names.end()) names.push_back(name);
+    return index;
+  };
+  const int index = index_in(pack_.speakers, speaker);
+  if (person != kDefaultPersonName && pack_.persons.empty()) {
+    pack_.persons = {kDefaultPersonName};
+    pack_.speaker_person.assign(pack_.speakers.size(), 0);
+  }
+  if (pack_.persons.empty()) return index;
+  pack_.speaker_person.resize(pack_.speakers.size(), 0);
+  pack_.speaker_person[index] = index_in(pack_.persons, person);
+  return index;
+}
+
+void PackBuilder::add_take(const std::string& speaker, const std::string& person, Audio audio, const FaceTrack& track,
+                           const std::vector<std::string>& known) {
+  if (model_ == nullptr) {
+    throw Error(ErrorCode::kBadArgument, "a recorded face needs a head", "give --head");
+  }
+  const std::size_t count = model_->expression_names.size();
+  const auto weight_of = [&](const std::string& name) {
+    const auto found = std::find(model_->expression_names.begin(), model_->expression_names.end(), name);
+    return found == model_->expression_names.end() ? -1 : static_cast<int>(found - model_->expression_names.begin());
+  };
+  std::vector<int> target;  // of each name of the track; -1 = not known
+  std::vector<std::uint8_t> channels(count, 0);
+  for (const std::string& name : track.names) {
+    const bool knows = std::find(known.begin(), known.end(), name) != known.end();
+    target.push_back(knows ? weight_of(name) : -1);
+    if (target.back() >= 0) channels[target.back()] = 1;
+  }
+  const auto set = static_cast<int>(pack_.channel_sets.size() / count);
+  pack_.channel_sets.insert(pack_.channel_sets.end(), channels.begin(), channels.end());
+  level(audio.samples);
+  // Whole tenths of a second that both the sound and the track have.
+  const std::int64_t tenths =
+      std::min<std::int64_t>(static_cast<std::int64_t>(audio.samples.size()) / 1600, track.frames() / 3);
+  audio.samples.resize(tenths * 1600 + kMelWindow - kMelHop, 0.0f);
+  LogMel mel;
+  std::vector<MelFrame> frames;
+  mel.push(audio.samples, frames);
+  std::vector<float> loudness(tenths, 0.0f);
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    for (const float v : frames[i]) loudness[i / 10] += std::exp(v);
+  }
+  for (std::int64_t begin = 0; begin < tenths;) {
+    std::int64_t end = tenths;
+    if (tenths - begin > 60) {  // 3 to 6 seconds
+      end = std::min_element(loudness.begin() + begin + 30, loudness.begin() + begin + 60) - loudness.begin();
+    }
+    SpeechClip clip;
+    clip.speaker = speaker_index(speaker, person);
+    clip.first_mel = static_cast<std::int64_t>(pack_.mel.size()) / kMelBands;
+    clip.mel_count = 10 * (end - begin);
+    for (std::int64_t i = 10 * begin; i < 10 * end; ++i) {
+      for (const float v : frames[i]) pack_.mel.push_back(quantize_mel(v));
+    }
+    pack_.labels.insert(pack_.labels.end(), 5 * (end - begin), kUnknownPhone);
+    SpeechRender render;
+    render.begin = render.end = emotion_vector(Emotion::kNeutral, 1);
+    render.first_frame = static_cast<std::int64_t>(pack_.motion.size() / count);
+    render.channels = set;
+    for (std::int64_t k = 3 * begin; k < 3 * end; ++k) {
+      std::vector<std::uint8_t> row(count, 0);
+      for (std::size_t n = 0; n < target.size(); ++n) {
+        const float value = track.values[static_cast<std::size_t>(k) * target.size() + n];
+        if (target[n] >= 0)
+          row[target[n]] = static_cast<std::uint8_t>(std::lround(255 * std::clamp(value, 0.0f, 1.0f)));
+      }
+      pack_.motion.insert(pack_.motion.end(), row.begin(), row.end());
+    }
+    clip.renders.push_back(static_cast<int>(pack_.renders.size()));
+    pack_.renders.push_back(render);
+    pack_.clips.push_back(std::move(clip));
+    begin = end;
+  }
 }
 
 EmotionVector random_emotion(Random& random) {
@@ -213,6 +246,18 @@ std::vector<ManifestEntry> read_manifest(const std::filesystem::path& path) {
     std::getline(fields, audio, '\t');
     entry.audio = audio;
     for (std::string field; std::getline(fields, field, '\t');) {
+      if (field.starts_with("track=")) {
+        entry.track = field.substr(6);
+        continue;
+      }
+      if (field.starts_with("columns=")) {
+        entry.columns = field.substr(8);
+        continue;
+      }
+      if (field.starts_with("map=")) {
+        entry.map = field.substr(4);
+        continue;
+      }
       std::istringstream parts(field);
       Phone phone;
       char colon = 0;
@@ -222,6 +267,11 @@ std::vector<ManifestEntry> read_manifest(const std::filesystem::path& path) {
                     fmt::format("{}:{}: \"{}\" is not phone:begin:end", path.string(), number, field));
       }
       entry.phones.push_back(std::move(phone));
+    }
+    const int given = !entry.track.empty() + !entry.columns.empty() + !entry.map.empty();
+    if (given != 0 && (given != 3 || !entry.phones.empty())) {
+      throw Error(ErrorCode::kBadFile, fmt::format("{}:{}: a recorded face is incomplete", path.string(), number),
+                  "give track=, columns= and map=, and no phones");
     }
     entries.push_back(std::move(entry));
   }

@@ -7,6 +7,7 @@
 #include "mien/base/error.h"
 #include "mien/base/safetensors.h"
 #include "mien/media/audio.h"
+#include "mien/speech/emotion_listener.h"
 #include "mien/speech/layers.h"
 #include "mien/speech/speech_classifier.h"
 #include "network.h"
@@ -147,12 +148,7 @@ EmotionVector SpeechClassifier::emotion(std::span<const float> samples) const {
 }
 
 EmotionTrack SpeechClassifier::track(std::span<const float> samples, const EmotionWindows& windows) const {
-  if (!(windows.window_seconds >= 0.1 && windows.window_seconds <= 60) ||
-      !(windows.hop_seconds >= 0.1 && windows.hop_seconds <= 60)) {
-    throw Error(ErrorCode::kBadArgument,
-                fmt::format("windows of {} s every {} s", windows.window_seconds, windows.hop_seconds),
-                "both may be 0.1 to 60 s");
-  }
+  check_emotion_windows(windows);
   const auto window = static_cast<std::size_t>(windows.window_seconds * kSpeechRate);
   const auto hop = static_cast<std::size_t>(windows.hop_seconds * kSpeechRate);
   EmotionTrack track;

@@ -12,6 +12,7 @@ namespace mien {
 namespace {
 
 constexpr const char* kFormat = "mien-speech-pack-1";
+constexpr const char* kFormatWithPersons = "mien-speech-pack-2";  // or with weights that nobody recorded
 
 std::string join(const std::vector<std::string>& names) {
   std::string text;
@@ -63,7 +64,19 @@ void SpeechPack::save(const std::filesystem::path& path) const {
                       static_cast<std::int32_t>(clip.mel_count), static_cast<std::int32_t>(clip.renders.size())});
   }
   SafetensorsWriter out;
-  out.metadata("format", kFormat);
+  const bool with_persons = !persons.empty() || !channel_sets.empty();
+  out.metadata("format", with_persons ? kFormatWithPersons : kFormat);
+  if (with_persons) {
+    std::vector<std::int32_t> channels;
+    for (const SpeechClip& clip : clips) {
+      for (const int r : clip.renders) channels.push_back(renders[r].channels);
+    }
+    out.metadata("persons", join(persons));
+    out.add("speaker_person", {static_cast<std::int64_t>(speaker_person.size())},
+            std::vector<std::int32_t>(speaker_person.begin(), speaker_person.end()));
+    out.add("channel_sets", channel_sets);
+    out.add("render_channels", {static_cast<std::int64_t>(channels.size())}, channels);
+  }
   out.metadata("speakers", join(speakers));
   out.metadata("head_model", head_model);
   out.metadata("expression_names", join(expression_names));
@@ -94,7 +107,8 @@ SpeechPack SpeechPack::load(const std::filesystem::path& path) {
     if (found == file.metadata().end()) throw bad(fmt::format("no \"{}\" in the metadata", key));
     return found->second;
   };
-  if (meta("format") != kFormat) throw bad("not a speech pack of this version");
+  const bool with_persons = meta("format") == kFormatWithPersons;
+  if (meta("format") != kFormat && !with_persons) throw bad("not a speech pack of this version");
   SpeechPack pack;
   pack.speakers = split(meta("speakers"));
   pack.head_model = meta("head_model");
@@ -123,6 +137,26 @@ SpeechPack SpeechPack::load(const std::filesystem::path& path) {
   const std::vector<std::int32_t> render_rows = file.ints("renders", {-1});
   const std::vector<float> emotions =
       file.floats("render_emotions", {static_cast<std::int64_t>(render_rows.size()), 2 * kEmotionCount});
+  std::vector<std::int32_t> channels(render_rows.size(), -1);
+  if (with_persons) {
+    pack.persons = split(meta("persons"));
+    const std::vector<std::int32_t> person = file.ints("speaker_person", {-1});
+    pack.speaker_person.assign(person.begin(), person.end());
+    pack.channel_sets = file.bytes("channel_sets");
+    channels = file.ints("render_channels", {static_cast<std::int64_t>(render_rows.size())});
+    if (pack.channel_sets.size() % count != 0) throw bad("channel sets of another size");
+    if (pack.speaker_person.size() != (pack.persons.empty() ? 0 : pack.speakers.size())) {
+      throw bad(fmt::format("{} speakers, persons of {}", pack.speakers.size(), pack.speaker_person.size()));
+    }
+    for (const int p : pack.speaker_person) {
+      if (p < 0 || p >= static_cast<int>(pack.persons.size())) throw bad(fmt::format("person {} is out of range", p));
+    }
+    for (const std::int32_t c : channels) {
+      if (c < -1 || c >= static_cast<std::int64_t>(pack.channel_sets.size()) / count) {
+        throw bad(fmt::format("channel set {} is out of range", c));
+      }
+    }
+  }
   const std::vector<std::int32_t> clip_rows = file.ints("clips", {-1, 4});
   for (std::size_t c = 0; c < clip_rows.size(); c += 4) {
     SpeechClip clip{clip_rows[c], clip_rows[c + 1], clip_rows[c + 2], {}};
@@ -137,6 +171,7 @@ SpeechPack SpeechPack::load(const std::filesystem::path& path) {
       const std::size_t index = pack.renders.size();
       SpeechRender render;
       render.first_frame = render_rows[index];
+      render.channels = channels[index];
       if (render.first_frame < 0 || render.first_frame + clip.mel_count * 3 / 10 > rows) {
         throw bad(fmt::format("motion {} is out of range", index));
       }

@@ -31,11 +31,13 @@ struct SpeechClip {
   std::vector<int> renders;  // of this clip
 };
 
-// The actor performing a clip with an emotion that goes linearly from `begin` to `end`.
+// Motion that belongs to a clip: the actor performing it, or a recorded face, with an emotion that goes linearly from
+// `begin` to `end`.
 struct SpeechRender {
   std::int64_t first_frame = 0;  // row of `motion`; 0.3 * mel_count rows
   EmotionVector begin{};
   EmotionVector end{};
+  int channels = -1;  // which weights it knows: set of SpeechPack::channel_sets; -1 = all
 };
 
 // Which linear functions of the expression weights the motion losses look at (metres, head space).
@@ -61,6 +63,11 @@ struct SpeechPack {
   std::vector<SpeechClip> clips;
   std::vector<SpeechRender> renders;
   LipGeometry lips;
+  // Whose way of moving each speaker's clips show; empty = the default person's, all of them. The first person is
+  // "default".
+  std::vector<std::string> persons;
+  std::vector<int> speaker_person;         // [speakers], or empty
+  std::vector<std::uint8_t> channel_sets;  // [C, E] 1 = known, 0 = nobody recorded it
 
   int expression_count() const { return static_cast<int>(expression_names.size()); }
   double seconds() const { return static_cast<double>(mel.size()) / kMelBands / kMelRate; }

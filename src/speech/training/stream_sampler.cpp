@@ -45,6 +45,8 @@ StreamBatch StreamSampler::make_batch(int batch, int mel_frames) const {
   b.motion.resize(count * b.motion_frames * b.expressions);
   b.motion_known.assign(count * b.motion_frames, 0.0f);
   b.emotion.assign(count * b.motion_frames * kEmotionCount, 0.0f);
+  if (!pack_.persons.empty()) b.person.assign(count * b.motion_frames, 0);
+  if (!pack_.channel_sets.empty()) b.channels.assign(count * b.motion_frames * b.expressions, 1.0f);
   return b;
 }
 
@@ -55,6 +57,7 @@ void StreamSampler::put_motion(StreamBatch& batch, int row, int at, int count, c
   for (int k = 0; k < count && at + k < batch.motion_frames; ++k) {
     const std::size_t slot = static_cast<std::size_t>(row) * batch.motion_frames + at + k;
     float* emotion = batch.emotion.data() + slot * kEmotionCount;
+    if (!batch.person.empty()) batch.person[slot] = pack_.speaker_person[clip.speaker];
     if (render == nullptr) {
       emotion[0] = 1;
       continue;
@@ -66,6 +69,9 @@ void StreamSampler::put_motion(StreamBatch& batch, int row, int at, int count, c
     float* target = batch.motion.data() + slot * batch.expressions;
     for (int e = 0; e < batch.expressions; ++e) target[e] = static_cast<float>(source[e]) / 255.0f;
     batch.motion_known[slot] = 1;
+    if (render->channels < 0) continue;
+    const std::uint8_t* known = pack_.channel_sets.data() + std::size_t{1} * render->channels * batch.expressions;
+    std::copy_n(known, batch.expressions, batch.channels.data() + slot * batch.expressions);
   }
 }
 

@@ -32,6 +32,8 @@ struct StreamBatch {
   std::vector<float> motion;         // [B, K, E]
   std::vector<float> motion_known;   // [B, K] 1 or 0
   std::vector<float> emotion;        // [B, K, 8]
+  std::vector<std::int64_t> person;  // [B, K]; empty when the pack has no persons
+  std::vector<float> channels;       // [B, K, E] 1 or 0: which weights are known; empty when all are
 };
 
 class StreamSampler {
