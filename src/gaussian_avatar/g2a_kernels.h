@@ -7,8 +7,8 @@
 
 namespace mien::g2a {
 
-constexpr int kPad = 16;    // floats
-constexpr int kBlock = 64;  // points that go through a network together
+constexpr int kPad = 16;       // floats
+constexpr int kBlock = 64;     // points that go through a network together
 constexpr float kLeak = 0.1f;  // slope of the activation below 0
 inline int padded(int count) {
   return (count + kPad - 1) / kPad * kPad;
