@@ -13,6 +13,8 @@ namespace mien {
 // Components beyond the rank are 0. Values are those that half precision has, as the file stores them.
 at::Tensor pca_basis(const at::Tensor& frames, int components);
 
+void check_tuning_options(const SpeechTuningOptions& options);  // throws kBadArgument naming the value and its limits
+
 // `settings`: of the net to be trained; offsets are filled in from the pairs. As tune_speech() does it.
 SpeechTuningReport tune_on_pairs(const MotionPairs& pairs, S2GSettings settings, const SpeechTuningOptions& options,
                                  const std::filesystem::path& out);
