@@ -10,6 +10,7 @@
 #include "checkpoint.h"
 #include "gaussian_step.h"
 #include "mien/base/error.h"
+#include "mien/base/hash.h"
 #include "mien/base/json.h"
 #include "mien/base/random.h"
 #include "mien/head/measures.h"
@@ -43,9 +44,7 @@ std::uint64_t fingerprint(const Capture& capture, const GaussianTrainOptions& op
     text += fmt::format(":g2a:{}:{}:{}:{}:{}:{}", g.width, g.frequencies, g.feature_net, g.emotion, g.dynamic_opacity,
                         options.rate_g2anet);
   }
-  std::uint64_t hash = 14695981039346656037ULL;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-  return hash;
+  return fnv1a(text);
 }
 
 // All views of the first frame of the first sequence: EmoTalk3D's still, closed-mouth moment.

@@ -28,7 +28,7 @@ std::vector<SpeechFrame> drive(const std::shared_ptr<const SpeechModel>& model, 
 
 // Every bit of a run, for comparing two builds by hand: MIEN_GOLDEN_MODEL=speech.safetensors test_motion ...
 std::uint64_t fingerprint(const std::vector<SpeechFrame>& frames) {
-  std::uint64_t hash = 1469598103934665603ULL;  // FNV-1a
+  std::uint64_t hash = 1469598103934665603ULL;  // any start will do: the numbers below were made with it
   const auto add = [&](float value) {
     std::uint32_t bits = 0;
     std::memcpy(&bits, &value, sizeof bits);

@@ -11,6 +11,7 @@
 
 #include "mien/base/error.h"
 #include "mien/base/file.h"
+#include "mien/base/hash.h"
 #include "mien/base/log.h"
 #include "mien/base/random.h"
 #include "mien/base/safetensors.h"
@@ -41,12 +42,6 @@ const char* phone_kind(int phone) {
   if (name == "P" || name == "B" || name == "M") return "bilabial";
   if (name == "F" || name == "V") return "labiodental";
   return "other";
-}
-
-std::uint64_t file_hash(const std::filesystem::path& path) {
-  std::uint64_t hash = 1469598103934665603ULL;  // FNV-1a
-  for (const std::uint8_t byte : read_file(path)) hash = (hash ^ byte) * 1099511628211ULL;
-  return hash;
 }
 
 struct Pair {
@@ -347,7 +342,7 @@ class Tuner {
 
   std::string fingerprint() const {
     return Json({{"settings", s2g_settings_json(s2g_->settings())},
-                 {"init", file_hash(options_.init)},
+                 {"init", fnv1a(read_file(options_.init))},
                  {"capture", pairs_.fingerprint},
                  {"steps", options_.steps},
                  {"batch", options_.batch},
