@@ -18,7 +18,7 @@
 #include "mien/media/audio.h"
 #include "mien/media/video.h"
 #include "mien/session/session.h"
-#include "mien/speech/emotion_listener.h"
+#include "mien/speech/voice_emotion.h"
 #include "parse.h"
 
 namespace mien::app {
@@ -37,16 +37,18 @@ struct SpeakOptions {
   std::uint64_t seed = 1;
 };
 
-// The classifier of --emotion auto: given, or the folder "emotion" of the models.
-SpeechClassifier load_classifier(const std::string& given) {
-  if (!given.empty()) return SpeechClassifier::load(given);
+// Who hears the emotion for --emotion auto: given, or of the models' folder.
+VoiceEmotion load_voice_emotion(const std::string& given) {
+  if (!given.empty()) return VoiceEmotion::load(given);
   for (const std::filesystem::path& folder : model_folders()) {
-    if (std::filesystem::exists(folder / "emotion" / "config.json")) return SpeechClassifier::load(folder / "emotion");
+    if (std::filesystem::exists(folder / "emotion.safetensors"))
+      return VoiceEmotion::load(folder / "emotion.safetensors");
+    if (std::filesystem::exists(folder / "emotion" / "config.json")) return VoiceEmotion::load(folder / "emotion");
   }
-  throw Error(ErrorCode::kMissingFeature, "--emotion auto needs a classifier of voices, and none is shipped",
-              "give --emotion-model the folder of a Wav2Vec2ForSequenceClassification or "
-              "HubertForSequenceClassification (Hugging Face), or put it into emotion/ of the models folder "
-              "(MIEN_MODELS)");
+  throw Error(ErrorCode::kMissingFeature, "--emotion auto needs a network that hears emotions, and none is shipped",
+              "train one on your own labelled recordings (mien train emotion) and give it as --emotion-model, or give "
+              "the folder of a Wav2Vec2ForSequenceClassification or HubertForSequenceClassification (Hugging Face), or "
+              "put one of them into the models folder (MIEN_MODELS) as emotion.safetensors or emotion/");
 }
 
 // The networks: given, or the avatar's own beside it (me.mien, me.speech.safetensors), or the shipped ones.
@@ -127,12 +129,8 @@ void speak(const SpeakOptions& options, bool quiet) {
                 "give a name such as -o hello.mp4");
   }
   SoundSource sound(options);
-  std::optional<EmotionListener> listener;
-  if (listens) {
-    listener.emplace([classifier = load_classifier(options.emotion_model)](std::span<const float> heard) {
-      return classifier.emotion(heard);
-    });
-  }
+  std::optional<VoiceEmotion::Stream> listener;
+  if (listens) listener.emplace(load_voice_emotion(options.emotion_model).stream());
   const std::filesystem::path avatar_path = find_avatar(options.avatar);
   Avatar loaded = Avatar::load(avatar_path);
   if (options.no_g2anet) loaded.gaussian.g2anet = {};
@@ -210,12 +208,12 @@ void add_speak_command(CLI::App& app) {
       ->add_option(
           "--emotion", options->emotion,
           "NAME[:INTENSITY][,...], for example happy:0.8; over time \"neutral@0; happy:0.8@1.5\"; a .json file; or "
-          "auto: what the voice expresses, heard by a classifier of your own 2.5 s late (3 s windows, one a second)")
+          "auto: what the voice expresses, heard by a network of your own, 1.6 to 2.5 s late")
       ->capture_default_str();
   command->add_option("--emotion-model", options->emotion_model,
-                      "For --emotion auto: folder with config.json and model.safetensors of a "
-                      "Wav2Vec2ForSequenceClassification or HubertForSequenceClassification (default: emotion/ of the "
-                      "models folder)");
+                      "For --emotion auto: a file of mien train emotion, or the folder with config.json and "
+                      "model.safetensors of a Wav2Vec2ForSequenceClassification or HubertForSequenceClassification "
+                      "(default: emotion.safetensors or emotion/ of the models folder; none is shipped)");
   command->add_option("--speech", options->speech,
                       "Speech networks (default: the avatar's own, NAME.speech.safetensors beside it, else the shipped "
                       "ones)");

@@ -15,6 +15,7 @@
 #include "mien/session/session.h"
 #include "mien/training/framing.h"
 #include "mien/training/gaussian_trainer.h"
+#include "train_emotion.h"
 #include "train_speech.h"
 
 namespace fs = std::filesystem;
@@ -107,8 +108,9 @@ void add_train_command(CLI::App& app) {
   auto options = std::make_shared<TrainOptions>();
   auto speech = std::make_shared<SpeechStage>();
   CLI::App* command = app.add_subcommand("train", "Train an avatar from a capture; stop and resume at will");
-  command->add_option("CAPTURE", options->capture, "Folder with capture.json")->required();
-  command->add_option("-o,--output", options->output, "Avatar to write (.mien)")->required();
+  command->add_option("CAPTURE", options->capture, "Folder with capture.json");
+  command->add_option("-o,--output", options->output, "Avatar to write (.mien)");
+  const CLI::App* emotion = add_train_emotion_command(*command);
   command->add_option("--renderer", options->renderer, "gaussians")->capture_default_str();
   command->add_option("--steps", options->gaussians.dynamic_steps, "Steps on moving frames")->capture_default_str();
   command->add_option("--canonical-steps", options->gaussians.canonical_steps, "Steps on the canonical moment")
@@ -141,7 +143,10 @@ void add_train_command(CLI::App& app) {
   command->add_flag("--json", options->json, "Print the result as JSON");
   add_speech_stage(*command, *speech);
   command->footer("Examples:\n  mien train cap/ -o me.mien\n  mien train cap/ --stage speech -o me.mien");
-  command->callback([options, speech, command] {
+  command->callback([options, speech, command, emotion] {
+    if (emotion->parsed()) return;
+    if (options->capture.empty()) throw CLI::RequiredError("CAPTURE");  // not for `train emotion`
+    if (options->output.empty()) throw CLI::RequiredError("--output");
     if (speech->chosen()) {
       train_speech_stage(options->capture, options->output, *speech, options->gaussians.seed, options->all_sequences,
                          options->restart, options->json, is_quiet(*command));

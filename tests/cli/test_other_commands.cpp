@@ -8,6 +8,7 @@
 #include "mien/head/phone.h"
 #include "mien/media/audio.h"
 #include "mien/media/image.h"
+#include "speech/emotion/acted_voice.h"
 #include "speech/hubert/tiny_model.h"
 
 namespace mien::testing_cli {
@@ -49,6 +50,45 @@ TEST(Train, SpeechStage) {
   expect_refusal(train({"-o", out, "--speech-networks", (scratch / "absent").string()}), 3, {"absent"});
   expect_refusal(mien({"train", (scratch / "absent").string(), "-q", "--stage", "speech", "-o", out}), 3, {"absent"});
   EXPECT_FALSE(fs::exists(scratch / "x.speech.safetensors"));
+}
+
+TEST(Train, EmotionOfVoices) {
+  const Scratch scratch;
+  const std::string data = (scratch / "data").string();
+  const std::string out = (scratch / "emotion.safetensors").string();
+  testing::write_acted_voices(data, 2, 1, 0.8);
+  const auto train = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = {"train", "emotion", data, "-q", "--steps", "2", "--batch", "2"};
+    all.insert(all.end(), more.begin(), more.end());
+    return mien(all);
+  };
+  expect_refusal(train({}), 2, {"--output"});
+  expect_refusal(train({"-o", (scratch / "x.txt").string()}), 2, {"x.txt", ".safetensors"});
+  expect_refusal(train({"-o", out, "--leave-out", "eva"}), 2, {"eva", "voice0, voice1"});
+  expect_refusal(mien({"train", "emotion", (scratch / "absent").string(), "-q", "-o", out}), 3, {"absent"});
+  EXPECT_FALSE(fs::exists(out));
+  const Outcome trained = train({"-o", out, "--leave-out", "voice1", "--json"});
+  ASSERT_EQ(trained.status, 0) << trained.err;
+  const Json report = Json::parse(trained.out);
+  EXPECT_EQ(report["files"], 10);
+  EXPECT_EQ(report["scored"], 5);
+  EXPECT_EQ(report["confusion"].size(), 5u);
+  EXPECT_NE(train({"-o", out}).out.find("chance 20.0 %"), std::string::npos);
+  const std::string wav = (scratch / "data/happy-1/voice0/0.wav").string();
+  const Outcome heard = mien({"eval", "voice-emotion", wav, "--model", out, "--json"});
+  ASSERT_EQ(heard.status, 0) << heard.err;
+  const Json said = Json::parse(heard.out);
+  EXPECT_EQ(said["labels"].size(), 5u);
+  EXPECT_GE(said["keys"].size(), 1u);
+  const Outcome spoken = mien({"speak", wav, "--emotion", "auto", "--emotion-model", out, "--size", "64x64", "--json",
+                               "-o", (scratch / "out.mp4").string()});
+  EXPECT_EQ(spoken.status, 0) << spoken.err;
+  EXPECT_NEAR(Json::parse(spoken.out)["emotion_latency_seconds"].get<double>(), 1.586, 1e-3);
+}
+
+TEST(Train, NeedsACaptureAndAnOutput) {
+  expect_refusal(mien({"train"}), 2, {"CAPTURE", "required"});
+  expect_refusal(mien({"train", "cap/"}), 2, {"--output", "required"});
 }
 
 TEST(Render, WrongInputsAndOutputs) {

@@ -50,11 +50,12 @@ TEST_F(SpeakOptions, UnknownNamesListThose) {
   refused({"--avatar", (scratch_ / "nobody.mien").string()}, 3, {"nobody.mien"});
 }
 
-TEST_F(SpeakOptions, EmotionByItselfNeedsAClassifier) {
+TEST_F(SpeakOptions, EmotionByItselfNeedsANetwork) {
   refused({"--emotion", "auto", "--emotion-model", (scratch_ / "absent").string()}, 3, {"absent", "config.json"});
   Invocation what = speak({"--emotion", "auto"}, scratch_ / "out.mp4");
   what.environment = {"MIEN_MODELS=" MIEN_SOURCE_DIR "/models"};
-  expect_refusal(run(what), 5, {"--emotion-model", "ForSequenceClassification", "MIEN_MODELS"});
+  expect_refusal(run(what), 5, {"--emotion-model", "mien train emotion", "ForSequenceClassification", "MIEN_MODELS"});
+  refused({"--emotion", "auto", "--emotion-model", (scratch_ / "in.wav").string()}, 3, {"in.wav"});
   EXPECT_EQ(scratch_.names(), std::vector<std::string>{"in.wav"});
 }
 
