@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   app.add_option("--encoder-rate", options.encoder_rate);
   app.add_option("--motion-rate", options.motion_rate);
   app.add_option("--dropout", options.dropout);
+  app.add_option("--weight-average", options.weight_average, "Decay of the running average of weights that is saved; 0 = none");
   app.add_option("--leave-out", options.streams.leave_out, "Speakers to validate on instead")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--one-voice", options.streams.one_voice, "Share of streams with one speaker all along");

@@ -3,12 +3,15 @@
 #include <gtest/gtest.h>
 #include <torch/optim/adam.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "mien/base/error.h"
 #include "mien/head/phone.h"
 #include "motion/training/losses.h"
 #include "motion/training/networks.h"
 #include "motion/training/trainer.h"
+#include "motion/training/weight_average.h"
 #include "speech/random_model.h"
 
 namespace mien {
@@ -317,6 +320,28 @@ TEST(S2GTraining, OverfitsOneSentence) {
     (i == 0 ? first : last) = result.total.item<double>();
   }
   EXPECT_LT(last, first / 4) << "from " << first << " to " << last;
+}
+
+TEST(WeightAverage, FollowsTheRecurrenceAndGivesTheWeightsBack) {
+  // The same in plain double arithmetic.
+  const at::Tensor weight = at::zeros({3});
+  WeightAverage average({weight}, 0.9);
+  double expected[3] = {0, 0, 0};
+  for (int step = 1; step <= 200; ++step) {
+    const double decay = std::min(0.9, step / (10.0 + step));
+    for (int i = 0; i < 3; ++i) {
+      const double value = std::sin(0.3 * step + i);
+      weight[i] = value;
+      expected[i] = decay * expected[i] + (1 - decay) * value;
+    }
+    average.update();
+  }
+  const at::Tensor newest = weight.clone();
+  average.swap();
+  for (int i = 0; i < 3; ++i) EXPECT_NEAR(weight[i].item<double>(), expected[i], 1e-5);
+  average.swap();
+  EXPECT_TRUE(at::equal(weight, newest));
+  EXPECT_THROW(WeightAverage({weight}, 1.0), Error);
 }
 
 }  // namespace

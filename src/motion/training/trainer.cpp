@@ -22,6 +22,7 @@
 #include "mien/speech/speech_encoder.h"
 #include "motion/training/json_log.h"
 #include "motion/training/networks.h"
+#include "motion/training/weight_average.h"
 
 namespace mien {
 namespace {
@@ -241,6 +242,7 @@ class Trainer {
       all.insert(all.end(), tensors.begin(), tensors.end());
     }
     torch::optim::AdamW optimizer(groups, torch::optim::AdamWOptions(1e-3));
+    WeightAverage average(all, options_.weight_average);
     const std::uint64_t seed = options_.seed * 2 + (name == "motion" ? 1 : 0);
     const double start = now();
     const auto sample = [&](int index) {
@@ -265,14 +267,18 @@ class Trainer {
       loss.backward();
       clip_gradients(all, 2.0);
       optimizer.step();
+      average.update();
       if ((i + 1) % options_.report_every == 0) report(name, i + 1, now() - start);
       if ((i + 1) % options_.save_every == 0) {
+        average.swap();
         save();
         log_validation(validate(false));
+        average.swap();
         encoder_->train();
         s2g_->train();
       }
     }
+    average.swap();
     report(name, steps, now() - start);
     log_validation(validate(false));
   }

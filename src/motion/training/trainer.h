@@ -26,6 +26,7 @@ struct SpeechTrainingOptions {
   double encoder_rate_in_motion = 5e-5;
   double phone_loss_in_motion = 1.0;
   double dropout = 0.15;
+  double weight_average = 0.999;  // what is validated and saved is a running average of the weights with this decay
   double lip_phone_weight = 2;  // of P B M F V frames in the cross-entropy
   MotionLossOptions motion;
   // What S2GNet listens to: "phonetic" or "mel" (packs hold spectra, so nothing that wants the sound itself), and how
