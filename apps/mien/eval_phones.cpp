@@ -33,10 +33,10 @@ struct Contact {
   std::vector<float> within, elsewhere;
 
   bool has(const Phone& p) const { return std::find(phones.begin(), phones.end(), p.name) != phones.end(); }
-  float greatest(const std::vector<EncoderStep>& steps, double begin, double end) const {
+  float greatest(const std::vector<EncoderStep>& steps, int delay, double begin, double end) const {
     float best = 0;
     for (std::size_t n = 0; n < steps.size(); ++n) {
-      const double time = EncoderStep::time(static_cast<std::int64_t>(n));
+      const double time = EncoderStep::time(static_cast<std::int64_t>(n), delay);
       if (time < begin || time >= end) continue;
       float sum = 0;
       for (const std::string& p : phones) sum += steps[n].posteriors[phone_index(p)];
@@ -44,16 +44,16 @@ struct Contact {
     }
     return best;
   }
-  void add(const std::vector<EncoderStep>& steps, const PhoneTrack& track) {
+  void add(const std::vector<EncoderStep>& steps, int delay, const PhoneTrack& track) {
     for (const Phone& p : track) {
       if (has(p)) {
-        within.push_back(greatest(steps, p.begin - kTolerance, p.end + kTolerance));
+        within.push_back(greatest(steps, delay, p.begin - kTolerance, p.end + kTolerance));
         continue;
       }
       const bool near = std::any_of(track.begin(), track.end(), [&](const Phone& q) {
         return has(q) && q.begin < p.end + kApart && q.end > p.begin - kApart;
       });
-      if (!near && p.name != "SIL") elsewhere.push_back(greatest(steps, p.begin, p.end));
+      if (!near && p.name != "SIL") elsewhere.push_back(greatest(steps, delay, p.begin, p.end));
     }
   }
 };
@@ -76,7 +76,7 @@ void run(const Options& o) {
     const PhoneTrack track = read_phones(phone_paths[i]);
     const std::vector<EncoderStep> steps = encoder.encode(read_audio(o.audio[i]).samples);
     for (std::size_t n = 0; n < steps.size(); ++n) {
-      const double time = EncoderStep::time(static_cast<std::int64_t>(n));
+      const double time = encoder.time(static_cast<std::int64_t>(n));
       for (const Phone& p : track) {
         if (time < p.begin || time >= p.end) continue;
         const auto& posteriors = steps[n].posteriors;
@@ -88,8 +88,8 @@ void run(const Options& o) {
         log_loss -= std::log(std::max(1e-6f, posteriors[truth]));
       }
     }
-    lips.add(steps, track);
-    teeth.add(steps, track);
+    lips.add(steps, encoder.delay(), track);
+    teeth.add(steps, encoder.delay(), track);
   }
   const double count = static_cast<double>(std::max<std::int64_t>(1, slots));
   const double phone_percent = 100.0 * static_cast<double>(right) / count;

@@ -47,6 +47,7 @@ int main(int argc, char** argv) {
   app.add_option("--favour", favour, "PREFIX=FACTOR: speakers that are heard oftener (or, below 1, more rarely)")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--encoder", options.encoder, "What S2GNet listens to: phonetic or mel");
+  app.add_option("--delay", options.encoder_delay, "Steps of 20 ms by which the phonetic encoder speaks late");
   app.add_option("--lookahead", options.lookahead_frames, "Frames of the future that S2GNet sees");
   app.add_option("--log", log, "JSON log to append to");
   app.add_option("--report-every", options.report_every);

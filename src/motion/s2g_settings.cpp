@@ -97,13 +97,27 @@ int S2GSettings::person_index(const std::string& name) const {
 double S2GSettings::latency() const {
   const S2GTiming timing(*this);
   // The phones that go with a frame come from the phonetic encoder whatever the net listens to.
+  const S2GTiming phones(of_phones());
   double worst = 0;
   for (std::int64_t k = 0; k < 3 * kS2GRate; ++k) {
     const double time = static_cast<double>(k) / kS2GRate;
-    worst = std::max(worst, kEncoderFirstHeard + static_cast<double>(s2g_tap(k, 0).high) / kEncoderRate - time);
+    worst = std::max(worst, kEncoderFirstHeard + static_cast<double>(phones.tap(k, 0).high) / kEncoderRate - time);
     worst = std::max(worst, first_time + look_ahead + static_cast<double>(timing.tap(k, 0).high) / rate - time);
   }
   return worst;
+}
+
+S2GSettings S2GSettings::of_phones() const {
+  S2GSettings s;
+  s.set_encoder_delay(encoder_delay);
+  return s;
+}
+
+void S2GSettings::set_encoder_delay(int steps) {
+  encoder_delay = steps;
+  if (encoder != "phonetic") return;
+  first_time = EncoderStep::time(0, steps);
+  look_ahead = kEncoderFirstHeard - first_time;
 }
 
 std::string s2g_settings_json(const S2GSettings& s) {
@@ -125,6 +139,7 @@ std::string s2g_settings_json(const S2GSettings& s) {
 S2GSettings read_s2g_settings(const SafetensorsFile& file) {
   check_format(file);
   S2GSettings s;
+  s.set_encoder_delay(read_encoder_delay(file));
   const auto found = file.metadata().find(kS2GMetadata);
   if (found == file.metadata().end()) return s;
   const std::string where = fmt::format("{}: metadata \"{}\"", file.path().string(), kS2GMetadata);
@@ -136,6 +151,12 @@ S2GSettings read_s2g_settings(const SafetensorsFile& file) {
   s.rate = field_within(json, "rate", where, 0.0, 1.0, 200.0);
   s.first_time = field_within(json, "first_time", where, 0.0, -1.0, 1.0);
   s.look_ahead = field_within(json, "look_ahead", where, 0.0, 0.0, 200.0);
+  if (s.encoder == "phonetic" && std::abs(s.first_time - EncoderStep::time(0, s.encoder_delay)) > 1e-6) {
+    throw Error(ErrorCode::kBadFile,
+                fmt::format("{}: \"first_time\" {} does not fit an encoder that speaks {} steps late", where, s.first_time,
+                            s.encoder_delay),
+                "fetch or train the model again");
+  }
   s.lookahead_frames = field_within(json, "lookahead_frames", where, 0, 0, kS2GMostLookAhead);
   s.persons = get_field_or<std::vector<std::string>>(json, "persons", where, {});
   check_persons(s.persons, where);

@@ -12,14 +12,6 @@
 namespace mien {
 namespace {
 
-// Step of the phonetic encoder that a frame needs; earlier ones are kept only as far back as its oldest.
-constexpr std::int64_t newest_step(std::int64_t frame) {
-  return s2g_tap(frame, 0).high;
-}
-constexpr std::int64_t oldest_step(std::int64_t frame) {
-  return s2g_tap(frame, 1).low;
-}
-
 constexpr int kSampleRate = 16000;
 
 using Features = std::array<float, kEncoderFeatures>;
@@ -87,6 +79,7 @@ struct SpeechDriver::Impl {
       : model(std::move(m)),
         options(o),
         timing(model->settings()),
+        phone_timing(model->settings().of_phones()),
         encoder(model->impl().encoder),
         s2g(model->impl().s2g, model->settings().person_index(o.person)) {
     features.width = model->settings().width;
@@ -102,7 +95,7 @@ struct SpeechDriver::Impl {
 
   // What a frame shows of the encoder: posteriors of the slot at the frame's own time.
   void describe(std::int64_t frame, Inner& inner) const {
-    const double step = static_cast<double>(frame) / kS2GRate * kEncoderRate + kEncoderDelay - 0.5;
+    const double step = static_cast<double>(frame) / kS2GRate * kEncoderRate + model->settings().encoder_delay - 0.5;
     const auto low = std::clamp<std::int64_t>(static_cast<std::int64_t>(std::floor(step)), first_step,
                                               first_step + static_cast<std::int64_t>(steps.size()) - 1);
     const auto high = std::min<std::int64_t>(low + 1, first_step + static_cast<std::int64_t>(steps.size()) - 1);
@@ -130,7 +123,7 @@ struct SpeechDriver::Impl {
   // Runs the motion network as far as the features reach, one inner frame at most.
   bool advance() {
     const std::int64_t frame = inner_count;
-    if (newest_step(frame) >= first_step + static_cast<std::int64_t>(steps.size())) return false;
+    if (phone_timing.tap(frame, 0).high >= first_step + static_cast<std::int64_t>(steps.size())) return false;
     if (timing.tap(frame, 0).high > newest_feature() && !(listener != nullptr && ended)) return false;
     const auto mix = [&](int tap, std::vector<float>& out) {
       const S2GTap t = timing.tap(frame, tap);
@@ -156,7 +149,7 @@ struct SpeechDriver::Impl {
 
   // Drops what no later frame needs.
   void forget() {
-    while (first_step < oldest_step(inner_count) - 1) {
+    while (first_step < phone_timing.tap(inner_count, 1).low - 1) {
       steps.pop_front();
       ++first_step;
     }
@@ -176,6 +169,7 @@ struct SpeechDriver::Impl {
   std::shared_ptr<const SpeechModel> model;
   SpeechDriverOptions options;
   S2GTiming timing;
+  S2GTiming phone_timing;  // of `encoder`: it gives every frame its phones, whatever S2GNet listens to
   PhoneticEncoder::Stream encoder;
   std::unique_ptr<SpeechEncoderStream> listener;  // null = S2GNet listens to `encoder`
   S2GNet::Stream s2g;
@@ -221,10 +215,9 @@ void SpeechDriver::finish() {
   Impl& d = *impl_;
   if (d.ended) return;
   d.ended = true;
-  // Silence until the last frame has all it looks ahead to; a fifth of a second and the frames of the future is more
-  // than that.
-  const int ahead = d.model->settings().lookahead_frames;
-  const std::vector<float> silence(kSampleRate / 4 + ahead * kSampleRate / kS2GRate, 0.0f);
+  // Silence until the last frame has all it looks ahead to, and a little more.
+  const double ahead = d.model->settings().latency() + 0.15;
+  const std::vector<float> silence(static_cast<std::size_t>(ahead * kSampleRate), 0.0f);
   d.hear(silence);
   if (d.listener == nullptr) return;
   if (d.model->impl().listens->info().causal) {

@@ -63,13 +63,13 @@ class MelFrames {
 
 class PhoneticFrames {
  public:
-  explicit PhoneticFrames(const PhoneticEncoder& encoder) : stream_(encoder) {}
+  explicit PhoneticFrames(const PhoneticEncoder& encoder) : stream_(encoder), delay_(encoder.delay()) {}
   std::int64_t push(std::span<const float> samples, std::vector<float>& out) {
     steps_.clear();
     stream_.push(samples, steps_);
     std::int64_t given = 0;
     for (const EncoderStep& step : steps_) {
-      if (seen_++ < kEncoderDelay) continue;  // these speak of the time before the sound
+      if (seen_++ < delay_) continue;  // these speak of the time before the sound
       out.resize(out.size() + kEncoderFeatures);
       step.features({out.data() + out.size() - kEncoderFeatures, kEncoderFeatures});
       ++given;
@@ -79,6 +79,7 @@ class PhoneticFrames {
 
  private:
   PhoneticEncoder::Stream stream_;
+  std::int64_t delay_;
   std::vector<EncoderStep> steps_;
   std::int64_t seen_ = 0;
 };
@@ -111,9 +112,10 @@ class MelEncoder : public CausalEncoder {
 class PhoneticSpeechEncoder : public CausalEncoder {
  public:
   explicit PhoneticSpeechEncoder(const SafetensorsFile& file)
-      : CausalEncoder({"phonetic", kEncoderFeatures, kFeatureRate, EncoderStep::time(kEncoderDelay),
-                       kEncoderFirstHeard - EncoderStep::time(0), true}),
-        encoder_(file) {}
+      : CausalEncoder({"phonetic", kEncoderFeatures, kFeatureRate, 0.0, 0.0, true}), encoder_(file) {
+    info_.first_time = encoder_.time(encoder_.delay());
+    info_.look_ahead = kEncoderFirstHeard - encoder_.time(0);
+  }
   std::unique_ptr<SpeechEncoderStream> stream() const override {
     return std::make_unique<CausalStream<PhoneticFrames>>(PhoneticFrames(encoder_), info_.width);
   }

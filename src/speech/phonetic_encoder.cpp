@@ -1,8 +1,10 @@
 #include "mien/speech/phonetic_encoder.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
+#include "mien/base/error.h"
 #include "mien/base/safetensors.h"
 
 namespace mien {
@@ -15,6 +17,19 @@ FeatureOptions features_of(const SafetensorsFile& file) {
 
 }  // namespace
 
+int read_encoder_delay(const SafetensorsFile& file) {
+  const auto found = file.metadata().find(kEncoderDelayMetadata);
+  if (found == file.metadata().end()) return kEncoderDelay;
+  const std::string& text = found->second;
+  int delay = -1;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), delay);
+  if (code == std::errc() && end == text.data() + text.size() && delay >= 0 && delay <= kEncoderMostDelay) return delay;
+  throw Error(ErrorCode::kBadFile,
+              fmt::format("{}: {} \"{}\", possible are 0 to {}", file.path().string(), kEncoderDelayMetadata,
+                          text.substr(0, 80), kEncoderMostDelay),
+              "fetch or train the model again");
+}
+
 void EncoderStep::features(std::span<float> out) const {
   auto next = std::copy(posteriors.begin(), posteriors.end(), out.begin());
   next = std::copy(bottleneck.begin(), bottleneck.end(), next);
@@ -24,6 +39,7 @@ void EncoderStep::features(std::span<float> out) const {
 
 PhoneticEncoder::PhoneticEncoder(const SafetensorsFile& file)
     : features_(features_of(file)),
+      delay_(read_encoder_delay(file)),
       conv1_(file, "encoder.conv1", kMelBands, kEncoderConv1, kEncoderKernel1),
       conv2_(file, "encoder.conv2", kEncoderConv1, kEncoderConv2, kEncoderKernel2),
       gru1_(file, "encoder.gru1", kEncoderConv2, kEncoderHidden),
@@ -75,7 +91,7 @@ std::vector<EncoderStep> PhoneticEncoder::encode(std::span<const float> samples)
   Stream stream(*this);
   std::vector<EncoderStep> steps;
   stream.push(samples, steps);
-  const std::size_t wanted = (samples.size() + 319) / 320 + kEncoderDelay;
+  const std::size_t wanted = (samples.size() + 319) / 320 + static_cast<std::size_t>(delay_);
   const std::vector<float> silence(320, 0.0f);
   while (steps.size() < wanted) stream.push(silence, steps);
   return steps;

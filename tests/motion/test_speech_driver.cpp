@@ -4,7 +4,9 @@
 #include <fstream>
 #include <limits>
 
+#include "mien/base/safetensors.h"
 #include "mien/motion/speech_driver.h"
+#include "mien/speech/phonetic_encoder.h"
 #include "speech/random_model.h"
 
 namespace mien {
@@ -80,19 +82,56 @@ TEST_F(Driver, OtherRatesLieOnTheSameCurve) {
   }
 }
 
+// The model with random weights whose phonetic encoder speaks `delay` steps late.
+std::shared_ptr<const SpeechModel> late_model(int delay, std::vector<EncoderStep>* steps = nullptr,
+                                              std::span<const float> samples = {}) {
+  S2GSettings settings;
+  settings.set_encoder_delay(delay);
+  const TemporaryFile file("late.safetensors");
+  testing::random_speech_model(21, settings).write(file.path());
+  if (steps != nullptr) *steps = PhoneticEncoder(SafetensorsFile::open(file.path())).encode(samples);
+  return SpeechModel::load(file.path());
+}
+
 TEST_F(Driver, LookaheadIsWhatItSays) {
   const std::vector<float> samples = babble(2.0, 8);
-  SpeechDriver driver(model_);
-  EXPECT_LE(driver.lookahead_seconds(), 0.1);
-  double worst = 0;
-  SpeechFrame frame;
-  int pulled = 0;
-  for (std::size_t at = 0; at < samples.size(); at += 16) {
-    driver.push(std::span(samples).subspan(at, 16));
-    while (driver.pull(frame)) worst = std::max(worst, static_cast<double>(at + 16) / 16000 - pulled++ / 30.0);
+  EXPECT_LE(SpeechDriver(model_).lookahead_seconds(), 0.1);
+  for (const int delay : {0, 1, 2, 3, 7, kEncoderMostDelay}) {
+    SpeechDriver driver(late_model(delay));
+    double worst = 0;
+    SpeechFrame frame;
+    int pulled = 0;
+    for (std::size_t at = 0; at < samples.size(); at += 16) {
+      driver.push(std::span(samples).subspan(at, 16));
+      while (driver.pull(frame)) worst = std::max(worst, static_cast<double>(at + 16) / 16000 - pulled++ / 30.0);
+    }
+    EXPECT_GT(pulled, 40);
+    EXPECT_NEAR(worst, driver.lookahead_seconds(), 0.0011) << delay;
+    EXPECT_NEAR(driver.lookahead_seconds(), SpeechDriver(model_).lookahead_seconds() + 0.02 * (delay - kEncoderDelay),
+                1e-9);
   }
-  EXPECT_GT(pulled, 50);
-  EXPECT_NEAR(worst, driver.lookahead_seconds(), 0.0011);
+}
+
+// Whatever the delay, a frame's phones are those that the encoder says of the frame's own time.
+TEST_F(Driver, PhonesBelongToTheirFrameWhateverTheDelay) {
+  const std::vector<float> samples = babble(1.3, 4);
+  for (const int delay : {0, 2, 7, kEncoderMostDelay}) {
+    std::vector<EncoderStep> steps;
+    const std::vector<SpeechFrame> frames = drive(late_model(delay, &steps, samples), samples, 700, 30);
+    ASSERT_EQ(frames.size(), 39u);
+    for (std::size_t k = 1; k < frames.size(); ++k) {
+      // Step n speaks of (n - delay + 1/2) / 50 s: the frame at k / 30 s lies between two of them.
+      const double place = static_cast<double>(k) / 30 * 50 + delay - 0.5;
+      const auto low = static_cast<std::size_t>(std::floor(place));
+      ASSERT_LT(low + 1, steps.size());
+      const auto share = static_cast<float>(place - static_cast<double>(low));
+      for (int p = 0; p < kPhoneCount; ++p) {
+        ASSERT_NEAR(frames[k].phones[p],
+                    (1 - share) * steps[low].posteriors[p] + share * steps[low + 1].posteriors[p], 1e-5)
+            << "delay " << delay << ", frame " << k;
+      }
+    }
+  }
 }
 
 TEST_F(Driver, OddInputIsSane) {

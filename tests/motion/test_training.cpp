@@ -19,6 +19,14 @@ namespace {
 
 using testing::TemporaryFile;
 
+// Where a frame looks, for a delay of two steps: frame k sees 10/6 k + 14/6 (tap 0) and 10/6 k + 9/6 steps.
+S2GTap s2g_tap(std::int64_t frame, int tap) {
+  const std::int64_t sixths = 10 * frame + (tap == 0 ? 14 : 9);
+  const std::int64_t low = sixths / 6;
+  const std::int64_t rest = sixths % 6;
+  return {low, rest == 0 ? low : low + 1, static_cast<float>(rest) / 6.0f};
+}
+
 // A pack of random spectra whose labels and motion follow from the spectra, so that there is something to learn.
 SpeechPack small_pack(int clips, std::int64_t mel_count) {
   Random random(5);
@@ -156,7 +164,8 @@ TEST(SpeechNetworks, PlainAndLibTorchAgree) {
 
   const at::Tensor joined = join_features(
       output, at::from_blob(energy.data(), {1, static_cast<std::int64_t>(steps.size()), 2}, at::kFloat).clone());
-  const std::int64_t usable = usable_motion_frames(static_cast<std::int64_t>(steps.size()) * 6 / 10);
+  const std::int64_t usable = usable_motion_frames(static_cast<std::int64_t>(steps.size()) * 6 / 10,
+                                                   static_cast<std::int64_t>(steps.size()), S2GSettings{});
   const EmotionVector emotion = emotion_vector(Emotion::kSad, 0.7f);
   at::Tensor emotions = at::zeros({1, usable, kEmotionCount});
   for (int e = 0; e < kEmotionCount; ++e) emotions.select(2, e).fill_(emotion[e]);
@@ -293,7 +302,7 @@ TEST(S2GTraining, OverfitsOneSentence) {
       at::from_blob(const_cast<float*>(batch.motion.data()), {1, batch.motion_frames, 3}, at::kFloat);
   const at::Tensor emotion =
       at::from_blob(const_cast<float*>(batch.emotion.data()), {1, batch.motion_frames, kEmotionCount}, at::kFloat);
-  const std::int64_t usable = usable_motion_frames(batch.motion_frames);
+  const std::int64_t usable = usable_motion_frames(batch.motion_frames, batch.steps, S2GSettings{});
   const LipLoss loss(pack.lips, 3, motion);
   const at::Tensor known = at::ones({1, usable});
   std::vector<at::Tensor> parameters = encoder->parameters();

@@ -59,6 +59,9 @@ inline SafetensorsWriter random_speech_model(std::uint64_t seed, const S2GSettin
   add_gru(out, random, "s2g.gru2", kS2GHidden, kS2GHidden);
   add_random(out, random, "s2g.head.weight", {kTestExpressions, kS2GHidden});
   add_random(out, random, "s2g.head.bias", {kTestExpressions});
+  if (settings.encoder_delay != kEncoderDelay) {
+    out.metadata(kEncoderDelayMetadata, fmt::format("{}", settings.encoder_delay));
+  }
   if (settings.first_form()) return out;
   out.metadata(kS2GMetadata, s2g_settings_json(settings));
   const auto persons = static_cast<std::int64_t>(settings.persons.size());

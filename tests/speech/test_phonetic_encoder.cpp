@@ -80,7 +80,7 @@ TEST_F(Encoder, WholeRecordingsAreCovered) {
   EXPECT_EQ(encoder_->encode({}).size(), static_cast<std::size_t>(kEncoderDelay));
   EXPECT_EQ(encoder_->encode(std::vector<float>(1, 0.1f)).size(), static_cast<std::size_t>(1 + kEncoderDelay));
   EXPECT_EQ(encoder_->encode(std::vector<float>(16000, 0.1f)).size(), static_cast<std::size_t>(50 + kEncoderDelay));
-  EXPECT_DOUBLE_EQ(EncoderStep::time(kEncoderDelay), 0.01);
+  EXPECT_DOUBLE_EQ(encoder_->time(kEncoderDelay), 0.01);
 }
 
 TEST_F(Encoder, HostileFilesAreRefused) {
@@ -105,6 +105,11 @@ TEST_F(Encoder, HostileFilesAreRefused) {
   values[5] = std::numeric_limits<float>::quiet_NaN();
   poisoned.add("encoder.phones.bias", {kPhoneCount}, values);
   EXPECT_NE(refusal(poisoned).find("not finite"), std::string::npos);
+  for (const char* delay : {"", "x", "2 ", "-1", "26", "99999999999999999999"}) {
+    SafetensorsWriter late = testing::random_speech_model(1);
+    late.metadata(kEncoderDelayMetadata, delay);
+    EXPECT_NE(refusal(late).find(kEncoderDelayMetadata), std::string::npos) << delay;
+  }
 }
 
 // The layers against their definitions, in double.

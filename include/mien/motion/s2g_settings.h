@@ -28,8 +28,9 @@ struct S2GSettings {
   std::string encoder = "phonetic";
   int width = kEncoderFeatures;
   double rate = kEncoderRate;
-  double first_time = EncoderStep::time(0);                       // feature i speaks of first_time + i / rate
-  double look_ahead = kEncoderFirstHeard - EncoderStep::time(0);  // sound that a stream needs after that moment
+  double first_time = EncoderStep::time(0, kEncoderDelay);  // feature i speaks of first_time + i / rate
+  double look_ahead = kEncoderFirstHeard - first_time;      // sound that a stream needs after that moment
+  int encoder_delay = kEncoderDelay;  // of the phonetic encoder in the same file, which gives each frame its phones
   int lookahead_frames =
       0;  // frames of the future that the net sees: frame k is made of the features of frame k + this
   std::vector<std::string> persons;     // empty = one person, no conditioning; else the first is kDefaultPerson
@@ -44,6 +45,9 @@ struct S2GSettings {
   int person_index(const std::string& name) const;  // "" = `person`; throws kBadArgument, listing those it knows
   // Seconds from the sound of a frame until a stream can give it.
   double latency() const;
+  // The same settings for the phonetic encoder of this file, without look-ahead: what a frame's phones are made of.
+  S2GSettings of_phones() const;
+  void set_encoder_delay(int steps);  // and what follows from it for a net that listens to the phonetic encoder
 };
 std::string s2g_settings_json(const S2GSettings& settings);
 // Checks format and every value; throws kBadFile or kUnsupported, naming the file and the key.
@@ -66,14 +70,5 @@ class S2GTiming {
  private:
   std::int64_t hop_, first_, ahead_;  // in 1/48000 s, where all rates are whole
 };
-
-// The same for the phonetic encoder's steps without look-ahead: frame k sees 10/6 k + 14/6 and 10/6 k + 9/6 steps, and
-// hears sound up to 95 ms after its own time (60 ms of it through the first instant's two steps).
-constexpr S2GTap s2g_tap(std::int64_t frame, int tap) {
-  const std::int64_t sixths = 10 * frame + (tap == 0 ? 14 : 9);
-  const std::int64_t low = sixths / 6;
-  const std::int64_t rest = sixths % 6;
-  return {low, rest == 0 ? low : low + 1, static_cast<float>(rest) / 6.0f};
-}
 
 }  // namespace mien

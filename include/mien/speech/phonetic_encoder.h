@@ -1,8 +1,9 @@
 // What is being said, as it is said: a small causal network from log-mel features to phone posteriors at 50 Hz.
 //
 // Two causal convolutions (the second halves the rate), two GRU layers, a bottleneck, 40 phones. All look-ahead is one
-// explicit delay: step n has heard everything up to 20 n + 35 ms and speaks of the slot [20 (n-2), 20 (n-1)) ms, so
-// what it says of a moment is known 65 ms after the middle of that moment.
+// explicit delay d of the network: step n has heard everything up to 20 n + 35 ms and speaks of the slot [20 (n-d),
+// 20 (n-d+1)) ms, so what it says of a moment is known 20 d + 25 ms after the middle of that moment: 65 ms with d = 2.
+// Later is surer: lips close for P long before the sound tells P from T.
 #pragma once
 
 #include <array>
@@ -19,7 +20,9 @@ namespace mien {
 class SafetensorsFile;
 
 constexpr int kEncoderRate = 50;  // steps a second
-constexpr int kEncoderDelay = 2;  // steps between the newest slot heard whole and the slot spoken of
+constexpr int kEncoderDelay = 2;  // steps between the newest slot heard whole and the slot spoken of, if a file says none
+constexpr int kEncoderMostDelay = 25;
+constexpr const char* kEncoderDelayMetadata = "encoder_delay";  // metadata key of a network's own delay
 constexpr int kEncoderBottleneck = 64;
 constexpr int kEncoderFeatures = kPhoneCount + kEncoderBottleneck + 2;
 constexpr int kEncoderConv1 = 128;
@@ -35,15 +38,20 @@ struct EncoderStep {
   std::array<float, kEncoderBottleneck> bottleneck;  // [-1,1]
   float energy = 0;                                  // relative to speech level, about [-1.2, 0.1] (tenths of ln units)
   float smooth_energy = 0;                           // with a 60 ms lag
-  // Time of the middle of the slot that step n speaks of, seconds.
-  static double time(std::int64_t n) { return (static_cast<double>(n) - kEncoderDelay + 0.5) / kEncoderRate; }
+  // Time of the middle of the slot that step n of a network with this delay speaks of, seconds.
+  static double time(std::int64_t n, int delay) { return (static_cast<double>(n) - delay + 0.5) / kEncoderRate; }
   void features(std::span<float> out) const;  // kEncoderFeatures values
 };
+
+// The delay that a speech model file states, kEncoderDelay without a statement. Throws kBadFile.
+int read_encoder_delay(const SafetensorsFile& file);
 
 // The network's weights: immutable, shared between streams. Tensors are named "encoder.*".
 class PhoneticEncoder {
  public:
   explicit PhoneticEncoder(const SafetensorsFile& file);
+  int delay() const { return delay_; }  // steps
+  double time(std::int64_t n) const { return EncoderStep::time(n, delay_); }
 
   // One stream. Holds about 30 kB whatever the length of the stream.
   class Stream {
@@ -69,6 +77,7 @@ class PhoneticEncoder {
 
  private:
   FeatureOptions features_;  // how what it learnt from was normalised
+  int delay_;
   CausalConvLayer conv1_, conv2_;
   GruLayer gru1_, gru2_;
   LinearLayer bottleneck_, phones_;

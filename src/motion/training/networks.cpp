@@ -223,6 +223,12 @@ at::Tensor join_features(const EncoderOutput& encoder, const at::Tensor& energy)
   return at::cat({at::softmax(encoder.logits, -1), encoder.bottleneck, energy}, 2);
 }
 
+std::int64_t usable_motion_frames(std::int64_t motion_frames, std::int64_t features, const S2GSettings& settings) {
+  const S2GTiming timing(settings);
+  while (motion_frames > 0 && timing.tap(motion_frames - 1, 0).high >= features) --motion_frames;
+  return motion_frames;
+}
+
 void save_speech_networks(const std::filesystem::path& path, const EncoderModule& encoder, const S2GModule& s2g,
                           const std::vector<std::string>& expression_names,
                           const std::map<std::string, std::string>& metadata) {
@@ -231,6 +237,9 @@ void save_speech_networks(const std::filesystem::path& path, const EncoderModule
   std::string names;
   for (const std::string& name : expression_names) names += (names.empty() ? "" : " ") + name;
   out.metadata("format", kSpeechModelFormat);
+  if (const int delay = s2g->settings().encoder_delay; delay != kEncoderDelay) {
+    out.metadata(kEncoderDelayMetadata, fmt::format("{}", delay));
+  }
   out.metadata("expression_names", names);
   add_parameters(out, "encoder", *encoder);
   add_parameters(out, "s2g", *s2g);

@@ -16,7 +16,7 @@
 namespace mien {
 
 struct EncoderOutput {
-  at::Tensor logits;      // [B, N, 40], step n speaks of slot n - kEncoderDelay
+  at::Tensor logits;      // [B, N, 40], step n speaks of slot n - its delay
   at::Tensor bottleneck;  // [B, N, 64]
 };
 
@@ -71,10 +71,8 @@ TORCH_MODULE(S2GModule);
 // Encoder outputs and energy [B, N, 2] as S2GNet takes them.
 at::Tensor join_features(const EncoderOutput& encoder, const at::Tensor& energy);
 
-// How many of K motion frames have all their input when N = K / 0.6 steps have been heard.
-inline std::int64_t usable_motion_frames(std::int64_t motion_frames, int lookahead_frames = 0) {
-  return motion_frames - 1 - lookahead_frames;
-}
+// How many of K motion frames have all their input when N features have been heard.
+std::int64_t usable_motion_frames(std::int64_t motion_frames, std::int64_t features, const S2GSettings& settings);
 
 // Writes both networks as the program reads them (F16), atomically. `metadata` is added to the file's.
 void save_speech_networks(const std::filesystem::path& path, const EncoderModule& encoder, const S2GModule& s2g,

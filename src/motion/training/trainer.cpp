@@ -70,6 +70,11 @@ S2GSettings make_settings(const SpeechPack& pack, const SpeechTrainingOptions& o
                 fmt::format("give 0 to {}", kS2GMostLookAhead));
   }
   s.lookahead_frames = options.lookahead_frames;
+  if (options.encoder_delay < 0 || options.encoder_delay > kEncoderMostDelay) {
+    throw Error(ErrorCode::kBadArgument, fmt::format("encoder delay of {} steps", options.encoder_delay),
+                fmt::format("give 0 to {}", kEncoderMostDelay));
+  }
+  s.set_encoder_delay(options.encoder_delay);
   if (options.encoder == "phonetic") return s;
   if (options.encoder != "mel") {
     throw Error(ErrorCode::kBadArgument, fmt::format("encoder \"{}\": a pack holds spectra", options.encoder),
@@ -175,8 +180,9 @@ class Trainer {
 
   at::Tensor phone_loss(const EncoderOutput& output, const at::Tensor& labels) const {
     // Step n speaks of slot n - delay.
-    const std::int64_t steps = labels.size(1) - kEncoderDelay;
-    const at::Tensor logits = output.logits.narrow(1, kEncoderDelay, steps).reshape({-1, kPhoneCount});
+    const std::int64_t delay = options_.encoder_delay;
+    const std::int64_t steps = labels.size(1) - delay;
+    const at::Tensor logits = output.logits.narrow(1, delay, steps).reshape({-1, kPhoneCount});
     return at::cross_entropy_loss(logits, labels.narrow(1, 0, steps).reshape({-1}), phone_weight_, at::Reduction::Mean,
                                   -100, 0.05);
   }
@@ -211,7 +217,7 @@ class Trainer {
   Motion move(const EncoderOutput& output, const Tensors& t, std::int64_t motion_frames) {
     const S2GSettings& settings = s2g_->settings();
     const std::int64_t frames =
-        std::max<std::int64_t>(1, usable_motion_frames(motion_frames, settings.lookahead_frames));
+        std::max<std::int64_t>(1, usable_motion_frames(motion_frames, output.logits.size(1), settings));
     const at::Tensor heard = settings.encoder == "mel" ? stack_mel(t.features) : join_features(output, t.energy);
     at::Tensor persons;
     if (!settings.persons.empty() && t.person.defined()) {
@@ -346,8 +352,8 @@ class Trainer {
       const Tensors t = upload(batch, device_);
       const EncoderOutput output = encoder_->forward(t.features);
       const at::Tensor best = output.logits.argmax(-1).to(at::kCPU).contiguous();
-      for (int n = kEncoderDelay; n < batch.steps; ++n) {
-        const auto truth = static_cast<int>(batch.labels[n - kEncoderDelay]);
+      for (int n = options_.encoder_delay; n < batch.steps; ++n) {
+        const auto truth = static_cast<int>(batch.labels[n - options_.encoder_delay]);
         const auto guess = static_cast<int>(best.data_ptr<std::int64_t>()[n]);
         if (truth < 0) continue;
         ++frames;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mien/base/json.h"
+#include "mien/speech/phonetic_encoder.h"
 #include "motion/training/losses.h"
 #include "speech/training/stream_sampler.h"
 
@@ -33,6 +34,7 @@ struct SpeechTrainingOptions {
   // many frames of the future it sees. Persons are the pack's and those of `init`.
   std::string encoder = "phonetic";
   int lookahead_frames = 0;
+  int encoder_delay = kEncoderDelay;  // steps; see phonetic_encoder.h
   std::filesystem::path init;  // continue from this model file; empty = from nothing
   std::filesystem::path log;   // JSON, one line a report; empty = none
   int report_every = 50;       // steps
