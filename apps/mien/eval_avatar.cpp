@@ -1,9 +1,11 @@
 // mien eval avatar: an avatar against the pictures of a capture, moved by the capture's own motion or by its sound.
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <memory>
 
 #include "commands.h"
+#include "emotion_score.h"
 #include "mien/avatar/avatar.h"
 #include "mien/base/error.h"
 #include "mien/base/file.h"
@@ -19,7 +21,7 @@ struct Options {
   std::string motion = "tracked";
   std::string speech;
   GaussianEvaluationOptions evaluation;
-  bool json = false;
+  bool no_emotion = false, json = false;
 };
 
 // What the speech networks make of a sequence's sound and emotion.
@@ -34,7 +36,7 @@ HeadMotion speech_motion(const Options& options, const Capture& capture, const H
   source.speech = options.speech;
   source.fps = sequence.fps;
   return make_motion(source, head, read_audio(path_inside(capture.folder, sequence.audio, where)), {},
-                     sequence.emotion);
+                     options.no_emotion ? EmotionTrack{} : sequence.emotion);
 }
 
 // A number, or null where there is none.
@@ -42,36 +44,66 @@ Json number(const std::optional<double>& value) {
   return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
 }
 
-void print(const Options& options, const GaussianEvaluation& r) {
+Json as_json(const Options& options, const GaussianEvaluation& r, const std::optional<EmotionScore>& emotion) {
+  Json out = {{"motion", options.motion},
+              {"split", options.evaluation.split},
+              {"pictures", r.pictures},
+              {"psnr", number(r.psnr)},
+              {"ssim", r.ssim},
+              {"lpips", number(r.lpips)},
+              {"cpbd", r.cpbd},
+              {"cpbd_truth", r.cpbd_truth},
+              {"lmd_px", number(r.lmd)},
+              {"lmd_lips_px", number(r.lmd_lips)},
+              {"lve_mm", number(r.lve_mm)},
+              {"jitter_ratio", number(r.jitter_ratio)},
+              {"psnr_wrinkled", number(r.psnr_wrinkled)},
+              {"wrinkles", Json::object()},
+              {"emotion_accuracy", nullptr},
+              {"emotion_accuracy_tracked", nullptr}};
+  for (const WrinkleScore& w : r.wrinkles) {
+    out["wrinkles"][w.region] = {{"pictures", w.pictures},
+                                 {"psnr", w.psnr},
+                                 {"wrinkled_pictures", w.wrinkled_pictures},
+                                 {"wrinkled_psnr", number(w.wrinkled_psnr)}};
+  }
+  if (emotion) {
+    out.update({{"emotion_accuracy", emotion->driven},
+                {"emotion_accuracy_tracked", emotion->tracked},
+                {"emotion_windows", emotion->windows},
+                {"emotion_chance", emotion->chance}});
+  }
+  return out;
+}
+
+void print(const Options& options, const GaussianEvaluation& r, const std::optional<EmotionScore>& emotion) {
   if (options.json) {
-    const Json out = {{"motion", options.motion},
-                      {"split", options.evaluation.split},
-                      {"pictures", r.pictures},
-                      {"psnr", number(r.psnr)},
-                      {"ssim", r.ssim},
-                      {"lpips", number(r.lpips)},
-                      {"cpbd", r.cpbd},
-                      {"cpbd_truth", r.cpbd_truth},
-                      {"lmd_px", number(r.lmd)},
-                      {"lmd_lips_px", number(r.lmd_lips)},
-                      {"lve_mm", number(r.lve_mm)},
-                      {"jitter_ratio", number(r.jitter_ratio)}};
-    std::printf("%s\n", out.dump().c_str());
+    std::printf("%s\n", as_json(options, r, emotion).dump().c_str());
     return;
   }
-  const auto line = [](const char* name, const std::optional<double>& value, const char* remark) {
-    if (value) std::printf("%-14s %8.4f  %s\n", name, *value, remark);
+  const auto line = [](const std::string& name, const std::optional<double>& value, const std::string& remark) {
+    if (value) std::printf("%-22s %8.4f  %s\n", name.c_str(), *value, remark.c_str());
   };
   std::printf("%d pictures of the split \"%s\", %s motion\n", r.pictures, options.evaluation.split.c_str(),
               options.motion.c_str());
   line("PSNR", r.psnr, "dB, inside the matte");
   line("SSIM", r.ssim, "inside the matte");
   line("LPIPS", r.lpips, "SqueezeNet, whole picture on black");
-  line("CPBD", r.cpbd, fmt::format("truth {:.4f}", r.cpbd_truth).c_str());
   line("LMD", r.lmd, "pixels, all landmarks");
   line("LMD, lips", r.lmd_lips, "pixels");
+  line("CPBD", r.cpbd, fmt::format("truth {:.4f}", r.cpbd_truth));
   line("LVE", r.lve_mm, "mm, worst lip vertex of each frame");
   line("jitter", r.jitter_ratio, "times that of the truth");
+  if (emotion) {
+    line("emotion accuracy", emotion->driven,
+         fmt::format("of {} windows; the tracked motion {:.4f}, chance {:.4f}", emotion->windows, emotion->tracked,
+                     emotion->chance));
+  }
+  line("PSNR, wrinkled", r.psnr_wrinkled, "dB, where and while the true face is wrinkled");
+  for (const WrinkleScore& w : r.wrinkles) {
+    line("  " + w.region, w.wrinkled_psnr,
+         fmt::format("dB in {} pictures; {:.2f} in all {} that show it", w.wrinkled_pictures, w.psnr, w.pictures));
+  }
 }
 
 void run(Options& options) {
@@ -80,19 +112,26 @@ void run(Options& options) {
       options.lpips_weights.empty() ? Lpips::find_weights() : std::filesystem::path(options.lpips_weights);
   const Avatar avatar = Avatar::load(find_avatar(options.avatar));
   const Capture capture = Capture::load(options.capture);
+  std::optional<EmotionScore> emotion;
+  std::map<std::string, HeadMotion> made;  // each sequence is heard once
   if (options.motion == "speech") {
     options.evaluation.motion = [&](const CaptureSequence& sequence) {
-      return speech_motion(options, capture, avatar.gaussian.head, sequence);
+      auto found = made.find(sequence.id);
+      if (found == made.end())
+        found = made.emplace(sequence.id, speech_motion(options, capture, avatar.gaussian.head, sequence)).first;
+      return found->second;
     };
+    emotion = score_emotions(capture, options.evaluation.split, options.evaluation.motion);
   }
-  print(options, evaluate_gaussian_avatar(avatar.gaussian, capture, options.evaluation));
+  print(options, evaluate_gaussian_avatar(avatar.gaussian, capture, options.evaluation), emotion);
 }
 
 }  // namespace
 
 void add_eval_avatar_command(CLI::App& eval) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = eval.add_subcommand("avatar", "PSNR, SSIM, LPIPS, CPBD and LMD against a capture's pictures");
+  CLI::App* command =
+      eval.add_subcommand("avatar", "PSNR, SSIM, LPIPS, LMD, CPBD and more against a capture's pictures");
   command->add_option("AVATAR", options->avatar, "Shipped avatar or a .mien file")->required();
   command->add_option("--capture", options->capture, "Folder with capture.json")->required();
   command->add_option("--split", options->evaluation.split, "train or test")->capture_default_str();
@@ -102,6 +141,7 @@ void add_eval_avatar_command(CLI::App& eval) {
       ->check(CLI::IsMember({"tracked", "speech"}))
       ->capture_default_str();
   command->add_option("--speech", options->speech, "Speech networks (default: the shipped ones)");
+  command->add_flag("--no-emotion", options->no_emotion, "The speech networks are told nothing of the emotion");
   command->add_option("--cameras", options->evaluation.cameras, "Only these cameras")->delimiter(',');
   command->add_option("--every", options->evaluation.every, "Every n-th frame")
       ->check(CLI::PositiveNumber)

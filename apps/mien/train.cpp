@@ -27,7 +27,7 @@ struct TrainOptions {
   std::string capture, output, renderer = "gaussians", name, licence = "not stated", consent, log;
   GaussianTrainOptions gaussians;
   int cache_mb = 1024;
-  bool all_sequences = false, restart = false, json = false;
+  bool all_sequences = false, restart = false, no_emotion = false, json = false;
 };
 
 Image8 thumbnail(const Avatar& avatar) {
@@ -125,8 +125,8 @@ void add_train_command(CLI::App& app) {
                                           "Networks for the look of the moment (G2ANet), beside the colour modes");
   command->add_flag("!--no-feature-net", options->gaussians.g2anet.feature_net, "G2ANet without colour (FeatureNet)")
       ->needs(g2anet);
-  command->add_flag("!--no-emotion", options->gaussians.g2anet.emotion, "G2ANet does not see the emotion")
-      ->needs(g2anet);
+  command->add_flag("--no-emotion", options->no_emotion,
+                    "Neither G2ANet nor, in the speech stage, S2GNet sees the emotion");
   command->add_flag("--dynamic-opacity", options->gaussians.g2anet.dynamic_opacity, "G2ANet changes the opacity too")
       ->needs(g2anet);
   command->add_option("--log", options->log, "JSON lines: step, stage, losses, seconds");
@@ -145,6 +145,7 @@ void add_train_command(CLI::App& app) {
   command->footer("Examples:\n  mien train cap/ -o me.mien\n  mien train cap/ --stage speech -o me.mien");
   command->callback([options, speech, command, emotion] {
     if (emotion->parsed()) return;
+    options->gaussians.g2anet.emotion = speech->tuning.emotion = !options->no_emotion;
     if (options->capture.empty()) throw CLI::RequiredError("CAPTURE");  // not for `train emotion`
     if (options->output.empty()) throw CLI::RequiredError("--output");
     if (speech->chosen()) {

@@ -7,6 +7,7 @@
 #include "mien/metrics/landmark_metrics.h"
 #include "mien/metrics/lpips.h"
 #include "mien/metrics/motion_metrics.h"
+#include "mien/metrics/wrinkle_regions.h"
 #include "mien/training/gaussian_trainer.h"
 #include "training_samples.h"
 
@@ -29,6 +30,7 @@ class Mean {
     ++count_;
   }
   std::optional<double> value() const { return count_ > 0 ? std::optional(sum_ / count_) : std::nullopt; }
+  int count() const { return count_; }
 
  private:
   double sum_ = 0;
@@ -76,22 +78,38 @@ class DrivingMotions {
   std::map<int, HeadMotion> made_;
 };
 
+// The capture's head under its own motion.
+class TrueHead {
+ public:
+  explicit TrueHead(const Capture& capture) : known(!capture.head_model.empty()) {
+    if (known) model = capture.load_head_model();
+  }
+  // The vertices of that moment, world.
+  const std::vector<Vec3>& posed(const MotionFrame& tracked) {
+    model.deform(tracked.expression.data(), static_cast<int>(tracked.expression.size()),
+                 tracked.offsets.empty() ? nullptr : tracked.offsets.data(), vertices_);
+    model.pose(tracked.pose, vertices_);
+    return vertices_;
+  }
+  const bool known;
+  HeadModel model;
+
+ private:
+  std::vector<Vec3> vertices_;
+};
+
 // Landmarks of both heads, when there are such.
 class LandmarkComparison {
  public:
-  LandmarkComparison(const HeadModel& avatar, const Capture& capture) : avatar_(&avatar) {
-    if (capture.head_model.empty() || avatar.landmarks.empty()) return;
-    truth_ = capture.load_head_model();
-    usable_ = truth_.landmarks.size() == avatar.landmarks.size();
-    lips_ = lip_landmarks(truth_);
+  LandmarkComparison(const HeadModel& avatar, const TrueHead& truth) : avatar_(&avatar), truth_(&truth) {
+    if (!truth.known || avatar.landmarks.empty()) return;
+    usable_ = truth.model.landmarks.size() == avatar.landmarks.size();
+    lips_ = lip_landmarks(truth.model);
   }
   // `drawn` holds the avatar's posed vertices.
-  void add(const MotionFrame& tracked, const std::vector<Vec3>& drawn, const Camera& camera) {
+  void add(const std::vector<Vec3>& truth, const std::vector<Vec3>& drawn, const Camera& camera) {
     if (!usable_) return;
-    truth_.deform(tracked.expression.data(), static_cast<int>(tracked.expression.size()),
-                  tracked.offsets.empty() ? nullptr : tracked.offsets.data(), vertices_);
-    truth_.pose(tracked.pose, vertices_);
-    const std::vector<Vec2> a = project_landmarks(truth_, vertices_, camera);
+    const std::vector<Vec2> a = project_landmarks(truth_->model, truth, camera);
     const std::vector<Vec2> b = project_landmarks(*avatar_, drawn, camera);
     all.add(landmark_distance_px(a, b));
     if (!lips_.empty()) on_lips.add(landmark_distance_px(a, b, lips_));
@@ -100,10 +118,49 @@ class LandmarkComparison {
 
  private:
   const HeadModel* avatar_;
-  HeadModel truth_;
+  const TrueHead* truth_;
   bool usable_ = false;
   std::vector<int> lips_;
-  std::vector<Vec3> vertices_;
+};
+
+// PSNR where and when the true face is wrinkled.
+class WrinkleComparison {
+ public:
+  explicit WrinkleComparison(const TrueHead& truth) : regions_(truth.model) {}
+  void add(const MotionFrame& tracked, const std::vector<Vec3>& truth, const Camera& camera, const Image8& a,
+           const Image8& b, const Image8& matte) {
+    constexpr int kLeastPixels = 32;
+    if (!regions_.usable()) return;
+    const auto active = regions_.activations(tracked.expression);
+    std::array<Image8, kWrinkleRegionCount> masks = regions_.masks(truth, camera);
+    for (int r = 0; r < kWrinkleRegionCount; ++r) {
+      int pixels = 0;
+      for (std::size_t i = 0; i < matte.pixels.size(); ++i) {
+        if (matte.pixels[i] == 0) masks[r].pixels[i] = 0;
+        pixels += masks[r].pixels[i] != 0 ? 1 : 0;
+      }
+      if (pixels < kLeastPixels) continue;
+      const double value = std::min(psnr(a, b, &masks[r]), kMostPsnr);
+      any_[r].add(value);
+      if (active[r] < kWrinkledFrom) continue;
+      wrinkled_[r].add(value);
+      all_wrinkled_.add(value);
+    }
+  }
+  void result(GaussianEvaluation& out) const {
+    out.psnr_wrinkled = all_wrinkled_.value();
+    for (int r = 0; r < kWrinkleRegionCount; ++r) {
+      if (!any_[r].value()) continue;
+      out.wrinkles.push_back(
+          {kWrinkleRegionNames[r], any_[r].count(), *any_[r].value(), wrinkled_[r].count(), wrinkled_[r].value()});
+    }
+  }
+
+ private:
+  static constexpr double kMostPsnr = 100;  // of pictures that are equal there
+  WrinkleRegions regions_;
+  std::array<Mean, kWrinkleRegionCount> any_, wrinkled_;
+  Mean all_wrinkled_;
 };
 
 std::vector<SampleKey> wanted_keys(const SampleReader& reader, const GaussianEvaluationOptions& options) {
@@ -131,7 +188,9 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
   if (!options.lpips_weights.empty()) lpips = Lpips::load(options.lpips_weights);
   GaussianRenderer renderer(avatar);
   DrivingMotions driving(avatar, capture, options);
-  LandmarkComparison landmarks(avatar.head, capture);
+  TrueHead true_head(capture);
+  LandmarkComparison landmarks(avatar.head, true_head);
+  WrinkleComparison wrinkles(true_head);
   Mean peak, similarity, perceptual, sharp, sharp_truth;
   std::vector<Image8> truth, drawn;
   // An odd stride through the list, so that the sheet shows sequences, views and frames alike.
@@ -149,7 +208,11 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
     sharp.add(cpbd(b));
     sharp_truth.add(cpbd(a));
     if (lpips && std::min(a.width, a.height) >= Lpips::kSmallestSide) perceptual.add((*lpips)(a, b));
-    landmarks.add(*sample.motion, renderer.surface().vertices(), sample.camera);
+    if (true_head.known) {
+      const std::vector<Vec3>& posed = true_head.posed(*sample.motion);
+      landmarks.add(posed, renderer.surface().vertices(), sample.camera);
+      wrinkles.add(*sample.motion, posed, sample.camera, a, b, mask);
+    }
     if (!options.sheet.empty() && truth.size() < kSheetColumns && n % stride == stride / 2) {
       truth.push_back(a);
       drawn.push_back(b);
@@ -171,6 +234,7 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
   result.lmd_lips = landmarks.on_lips.value();
   result.lve_mm = driving.lip_error_mm.value();
   result.jitter_ratio = driving.jitter.value();
+  wrinkles.result(result);
   return result;
 }
 

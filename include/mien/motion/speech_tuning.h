@@ -20,6 +20,7 @@ struct SpeechTuningOptions {
   // kPca and kVertices: free offsets beside the weights. Motion with offsets gives what the weights do not show; for
   // motion without any the offsets become the whole geometry (as in the paper) and the weights stay 0.
   S2GHead head = S2GHead::kWeights;
+  bool emotion = true;        // false: the network is told nothing of the emotion, all is neutral to it (an ablation)
   int components = 40;        // of kPca; fewer when there are fewer frames
   int lookahead_frames = -1;  // -1 = as `init`
   int steps = 600;

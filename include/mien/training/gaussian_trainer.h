@@ -57,6 +57,16 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
 // how many went. Called before and after training.
 int prune_unseen(GaussianAvatar& avatar, const Capture& capture, float least_pixels = 5);
 
+// A place where faces wrinkle (metrics/wrinkle_regions.h): PSNR over it in pictures that show it, and in those of them
+// where the true expression creases it.
+struct WrinkleScore {
+  std::string region;
+  int pictures = 0;
+  double psnr = 0;
+  int wrinkled_pictures = 0;
+  std::optional<double> wrinkled_psnr;
+};
+
 // Means over pictures; PSNR and SSIM inside the matte, the others over the whole picture on black.
 struct GaussianEvaluation {
   int pictures = 0;
@@ -73,6 +83,9 @@ struct GaussianEvaluation {
   // over that of the truth (see metrics/motion_metrics.h), both on the avatar's head.
   std::optional<double> lve_mm;
   std::optional<double> jitter_ratio;
+  // For captures whose head has landmarks and ARKit expressions: of each region, and over all that are wrinkled.
+  std::vector<WrinkleScore> wrinkles;
+  std::optional<double> psnr_wrinkled;
 };
 
 struct GaussianEvaluationOptions {

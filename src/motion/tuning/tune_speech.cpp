@@ -54,7 +54,14 @@ SpeechTuningReport tune_speech(const Capture& capture, const SpeechTuningOptions
     settings.persons.push_back(settings.person);
   }
   const PhoneticEncoder phonetic(init);
-  const MotionPairs pairs = read_motion_pairs(capture, settings, phonetic, listens.get(), net.expression_names());
+  MotionPairs pairs = read_motion_pairs(capture, settings, phonetic, listens.get(), net.expression_names());
+  if (!options.emotion) {
+    const EmotionVector neutral = emotion_vector(Emotion::kNeutral, 1);
+    for (MotionPair& pair : pairs.pairs) {
+      for (std::size_t i = 0; i < pair.emotion.size(); ++i) pair.emotion[i] = neutral[i % kEmotionCount];
+    }
+    pairs.fingerprint += " without emotion";
+  }
   return tune_on_pairs(pairs, settings, options, out);
 }
 
