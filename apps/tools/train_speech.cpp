@@ -34,13 +34,16 @@ int main(int argc, char** argv) {
   app.add_option("--encoder-rate", options.encoder_rate);
   app.add_option("--motion-rate", options.motion_rate);
   app.add_option("--dropout", options.dropout);
-  app.add_option("--weight-average", options.weight_average, "Decay of the running average of weights that is saved; 0 = none");
+  app.add_option("--weight-average", options.weight_average,
+                 "Decay of the running average of weights that is saved; 0 = none");
   app.add_option("--leave-out", options.streams.leave_out, "Speakers to validate on instead")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   app.add_option("--one-voice", options.streams.one_voice, "Share of streams with one speaker all along");
   app.add_flag("--band-means,!--no-band-means", options.streams.features.band_means,
                "Running mean of each band taken away");
   app.add_option("--depth", options.streams.features.depth, "Of the features, ln units below the level of speech");
+  app.add_option("--long-pauses", options.streams.long_pauses, "How often seconds go by without speech")
+      ->check(CLI::Range(0.0, 0.5));
   app.add_option("--warp", options.streams.augment.warp, "Range of changes of the vocal tract's length");
   app.add_option("--line", options.streams.augment.line, "How often rooms, lines and noise are put on");
   app.add_option("--mask", options.streams.augment.mask, "How often bands are masked");

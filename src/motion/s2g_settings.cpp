@@ -153,8 +153,8 @@ S2GSettings read_s2g_settings(const SafetensorsFile& file) {
   s.look_ahead = field_within(json, "look_ahead", where, 0.0, 0.0, 200.0);
   if (s.encoder == "phonetic" && std::abs(s.first_time - EncoderStep::time(0, s.encoder_delay)) > 1e-6) {
     throw Error(ErrorCode::kBadFile,
-                fmt::format("{}: \"first_time\" {} does not fit an encoder that speaks {} steps late", where, s.first_time,
-                            s.encoder_delay),
+                fmt::format("{}: \"first_time\" {} does not fit an encoder that speaks {} steps late", where,
+                            s.first_time, s.encoder_delay),
                 "fetch or train the model again");
   }
   s.lookahead_frames = field_within(json, "lookahead_frames", where, 0, 0, kS2GMostLookAhead);

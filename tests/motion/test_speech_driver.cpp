@@ -126,8 +126,8 @@ TEST_F(Driver, PhonesBelongToTheirFrameWhateverTheDelay) {
       ASSERT_LT(low + 1, steps.size());
       const auto share = static_cast<float>(place - static_cast<double>(low));
       for (int p = 0; p < kPhoneCount; ++p) {
-        ASSERT_NEAR(frames[k].phones[p],
-                    (1 - share) * steps[low].posteriors[p] + share * steps[low + 1].posteriors[p], 1e-5)
+        ASSERT_NEAR(frames[k].phones[p], (1 - share) * steps[low].posteriors[p] + share * steps[low + 1].posteriors[p],
+                    1e-5)
             << "delay " << delay << ", frame " << k;
       }
     }

@@ -20,7 +20,8 @@ namespace mien {
 class SafetensorsFile;
 
 constexpr int kEncoderRate = 50;  // steps a second
-constexpr int kEncoderDelay = 2;  // steps between the newest slot heard whole and the slot spoken of, if a file says none
+constexpr int kEncoderDelay =
+    2;  // steps between the newest slot heard whole and the slot spoken of, if a file says none
 constexpr int kEncoderMostDelay = 25;
 constexpr const char* kEncoderDelayMetadata = "encoder_delay";  // metadata key of a network's own delay
 constexpr int kEncoderBottleneck = 64;

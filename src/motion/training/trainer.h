@@ -28,16 +28,16 @@ struct SpeechTrainingOptions {
   double phone_loss_in_motion = 1.0;
   double dropout = 0.15;
   double weight_average = 0.999;  // what is validated and saved is a running average of the weights with this decay
-  double lip_phone_weight = 2;  // of P B M F V frames in the cross-entropy
+  double lip_phone_weight = 2;    // of P B M F V frames in the cross-entropy
   MotionLossOptions motion;
   // What S2GNet listens to: "phonetic" or "mel" (packs hold spectra, so nothing that wants the sound itself), and how
   // many frames of the future it sees. Persons are the pack's and those of `init`.
   std::string encoder = "phonetic";
   int lookahead_frames = 0;
   int encoder_delay = kEncoderDelay;  // steps; see phonetic_encoder.h
-  std::filesystem::path init;  // continue from this model file; empty = from nothing
-  std::filesystem::path log;   // JSON, one line a report; empty = none
-  int report_every = 50;       // steps
+  std::filesystem::path init;         // continue from this model file; empty = from nothing
+  std::filesystem::path log;          // JSON, one line a report; empty = none
+  int report_every = 50;              // steps
   int save_every = 500;
 };
 

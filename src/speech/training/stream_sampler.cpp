@@ -116,7 +116,11 @@ void StreamSampler::fill(StreamBatch& batch, int row, Random& random) const {
             ? nullptr
             : &pack_.renders[clip.renders[random.below(static_cast<std::uint32_t>(clip.renders.size()))]];
     // A pause in tenths of seconds: half of it still belongs to the face before, half to the face after.
-    const int pause = random.uniform() < 0.5f ? 0 : static_cast<int>(random.below(9));
+    // Now and then nobody speaks for seconds: then the network hears the room alone, which must not move the mouth.
+    const float kind = random.uniform();
+    const int pause = kind < 0.5f                          ? 0
+                      : kind < 1.0f - options_.long_pauses ? static_cast<int>(random.below(9))
+                                                           : static_cast<int>(20 + random.below(40));
     const int begin = static_cast<int>(rows.size());
     rows.resize(begin + 10 * pause, silence);
     const int half = 3 * (pause / 2);

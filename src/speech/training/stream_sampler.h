@@ -15,7 +15,8 @@ struct StreamOptions {
   int batch = 32;
   double seconds = 6.4;  // of each stream; a multiple of 0.1
   AugmentOptions augment;
-  float one_voice = 0.8f;  // probability that a stream is one speaker's from beginning to end
+  float one_voice = 0.8f;     // probability that a stream is one speaker's from beginning to end
+  float long_pauses = 0.08f;  // probability of 2 to 6 seconds without speech before a clip, at most 0.5
   // A deep floor: weak fricatives (F, TH) lie 40 dB below vowels and differ from silence only there.
   FeatureOptions features = {.band_means = false, .depth = 13.5f};
   std::vector<std::string> leave_out;  // speakers kept for validation
