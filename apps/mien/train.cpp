@@ -16,6 +16,7 @@
 #include "mien/training/framing.h"
 #include "mien/training/gaussian_trainer.h"
 #include "train_emotion.h"
+#include "train_report.h"
 #include "train_speech.h"
 
 namespace fs = std::filesystem;
@@ -24,7 +25,7 @@ namespace mien::app {
 namespace {
 
 struct TrainOptions {
-  std::string capture, output, renderer = "gaussians", name, licence = "not stated", consent, log;
+  std::string capture, output, renderer = "gaussians", name, licence = "not stated", consent, log, report;
   GaussianTrainOptions gaussians;
   int cache_mb = 1024;
   bool all_sequences = false, restart = false, no_emotion = false, json = false;
@@ -37,7 +38,8 @@ Image8 thumbnail(const Avatar& avatar) {
   return resize_image(painter.paint(MotionFrame{}, 0), 160, 160);
 }
 
-void train(TrainOptions options, bool quiet) {
+void train(TrainOptions options, const CLI::App& command) {
+  const bool quiet = is_quiet(command);
   if (options.renderer != "gaussians") {
     throw Error(ErrorCode::kBadArgument, fmt::format("renderer \"{}\" is unknown", options.renderer), "use gaussians");
   }
@@ -56,12 +58,17 @@ void train(TrainOptions options, bool quiet) {
   gaussians.cache_bytes = static_cast<std::size_t>(options.cache_mb) << 20;
   gaussians.checkpoint = fs::path(output).concat(".checkpoint");
   gaussians.preview = fs::path(output).replace_extension(".preview.png");
-  gaussians.log = options.log;
+  gaussians.log = options.log.empty() ? fs::path(output).replace_extension(".log") : fs::path(options.log);
   if (options.restart) fs::remove(gaussians.checkpoint);
   if (fs::exists(gaussians.checkpoint)) spdlog::info("resuming from {}", gaussians.checkpoint.string());
+  const fs::path page = options.report.empty()     ? fs::path(output).replace_extension(".report.html")
+                        : options.report == "none" ? fs::path()
+                                                   : fs::path(options.report);
+  TrainReporter reporter(page, command, output.filename().string(), gaussians.log, gaussians.preview);
   ProgressBar bar("training", quiet);
   gaussians.progress = [&](std::int64_t done, std::int64_t total, const std::string& note) {
     if (interrupted()) return false;  // the trainer saves its checkpoint before it ends
+    reporter.now_and_then(fmt::format("step {} of {}, {}", done, total, note));
     return bar(done, total, note);
   };
   GaussianTrainReport report;
@@ -69,6 +76,7 @@ void train(TrainOptions options, bool quiet) {
   avatar.gaussian = train_gaussian_avatar(capture, gaussians, &report);
   bar.finish();
   if (!report.finished) {
+    reporter.finish(fmt::format("stopped after {} steps", report.steps), {});
     throw Error(ErrorCode::kInterrupted,
                 fmt::format("stopped after {} steps; {} holds them", report.steps, gaussians.checkpoint.string()),
                 "run the same command again to go on");
@@ -89,6 +97,12 @@ void train(TrainOptions options, bool quiet) {
   avatar.appearances.front().thumbnail = thumbnail(avatar);
   avatar.save(output);
   fs::remove(gaussians.checkpoint);
+  TrainingReportPage::Table figures = {
+      {"Gaussians", fmt::format("{}", avatar.gaussian.gaussians.count())},
+      {"file", fmt::format("{:.1f} MB", static_cast<double>(fs::file_size(output)) / 1e6)}};
+  for (const auto& [name, value] : avatar.training.items())
+    figures.emplace_back(name, value.is_string() ? value.get<std::string>() : value.dump());
+  reporter.finish(report.early ? "settled before the last step (--patience)" : "finished", figures);
   if (options.json) {
     Json result = avatar.training;
     result["output"] = output.string();
@@ -129,7 +143,15 @@ void add_train_command(CLI::App& app) {
                     "Neither G2ANet nor, in the speech stage, S2GNet sees the emotion");
   command->add_flag("--dynamic-opacity", options->gaussians.g2anet.dynamic_opacity, "G2ANet changes the opacity too")
       ->needs(g2anet);
-  command->add_option("--log", options->log, "JSON lines: step, stage, losses, seconds");
+  command->add_option("--log", options->log, "JSON lines: step, stage, losses, seconds (default: NAME.log)");
+  command->add_option("--report", options->report,
+                      "Page with curves, preview, options and figures, renewed as training goes on (default: "
+                      "NAME.report.html; none: no page)");
+  command
+      ->add_option("--patience", options->gaussians.patience,
+                   "End when the loss has not fallen for so many steps of the moving stage; 0: never")
+      ->check(CLI::Range(0, 100000000))
+      ->capture_default_str();
   command->add_option("--mouth-weight", options->gaussians.mouth_weight, "Extra weight of the loss on the mouth")
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
@@ -153,7 +175,7 @@ void add_train_command(CLI::App& app) {
                          options->restart, options->json, is_quiet(*command));
       return;
     }
-    train(*options, is_quiet(*command));
+    train(*options, *command);
   });
 }
 

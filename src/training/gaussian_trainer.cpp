@@ -8,6 +8,7 @@
 #include <map>
 
 #include "checkpoint.h"
+#include "early_stop.h"
 #include "gaussian_step.h"
 #include "mien/base/error.h"
 #include "mien/base/hash.h"
@@ -248,8 +249,9 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
   TrainingLog log(options.log, first > 0);
   double mean_l1 = 0;
   int step = first;
-  bool stopped = false;
-  for (; step < total && !stopped; ++step) {
+  bool stopped = false, settled = false;
+  EarlyStop enough(options.patience);  // a run that is resumed begins to count anew
+  for (; step < total && !stopped && !settled; ++step) {
     while (requested < total && static_cast<int>(ahead.size()) < kReadAhead)
       ahead.push_back(reader.read_ahead(key_at(requested++)));
     const TrainingSample sample = ahead.front().get();
@@ -262,6 +264,7 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
     optimiser.use_networks(step >= options.canonical_steps);
     const ImageLossValue loss = optimiser.step(sample, background, degree, rates_at(options, progress));
     log.add(step, step < options.canonical_steps ? "canonical" : "dynamic", loss);
+    settled = step >= options.canonical_steps && enough.add(step + 1, 1, loss.l1);
     mean_l1 = step == first ? loss.l1 : 0.98 * mean_l1 + 0.02 * loss.l1;
     if (!options.preview.empty() && step > 0 && step % kPreviewEvery == 0) {
       optimiser.store();
@@ -271,13 +274,15 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
     if (options.progress && !options.progress(step + 1, total, fmt::format("L1 {:.4f}", mean_l1))) stopped = true;
   }
   save(step);
-  if (step == total && !stopped) {
+  const bool finished = (step == total || settled) && !stopped;
+  if (finished) {
     prune_floaters(avatar, reader.motion(canonical.front()), canonical_views(reader, canonical), kLeastViews);
     prune_unseen(avatar, capture);
   }
   if (report != nullptr) {
     report->steps = step;
-    report->finished = step == total && !stopped;
+    report->finished = finished;
+    report->early = settled && finished;
     report->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     report->steps_per_second = (step - first) / std::max(report->seconds, 1e-9);
     report->final_l1 = mean_l1;

@@ -169,5 +169,20 @@ TEST_F(GaussianTrainer, FramingFindsTheFrontAndTheFocus) {
   EXPECT_GT(framing.front.centre().z(), 0.9f);
 }
 
+TEST_F(GaussianTrainer, PatienceEndsWhatDoesNotLearn) {
+  options_.networks = false;
+  options_.canonical_steps = 10;
+  options_.dynamic_steps = 3000;
+  options_.patience = 60;
+  options_.rate_means = options_.rate_quats = options_.rate_scales = options_.rate_opacity = 0;
+  options_.rate_sh = options_.rate_modes = 0;
+  GaussianTrainReport report;
+  train_gaussian_avatar(Capture::load(folder_), options_, &report);
+  EXPECT_TRUE(report.finished);
+  EXPECT_TRUE(report.early);
+  EXPECT_GE(report.steps, 70);
+  EXPECT_LT(report.steps, 2000);
+}
+
 }  // namespace
 }  // namespace mien

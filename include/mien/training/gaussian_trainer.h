@@ -32,6 +32,7 @@ struct GaussianTrainOptions {
   float eye_weight = 2;       // and on the eyes
   float open_mouth_bias = 3;  // pictures of an open mouth come up to this many times more often, plus one
   float anchor_pull = 0.02f;  // weight that keeps surface Gaussians near the surface, per mm^2
+  int patience = 0;           // ends when the L1 loss has not fallen for so many steps of the moving stage; 0 = never
   std::uint64_t seed = 1;
   std::size_t cache_bytes = std::size_t{1} << 30;  // for decoded pictures
   std::filesystem::path checkpoint;                // file to resume from and save to; empty = none
@@ -43,6 +44,7 @@ struct GaussianTrainOptions {
 struct GaussianTrainReport {
   int steps = 0;
   bool finished = false;  // false when stopped by the progress callback
+  bool early = false;     // finished before the last step, since the loss had stopped falling
   double seconds = 0;
   double steps_per_second = 0;
   double final_l1 = 0;  // running mean of the L1 loss over the last steps
