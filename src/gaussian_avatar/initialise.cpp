@@ -6,6 +6,7 @@
 #include <limits>
 #include <numeric>
 
+#include "gaussian_avatar/completion.h"
 #include "mien/base/error.h"
 #include "mien/base/parallel.h"
 #include "mien/base/random.h"
@@ -258,6 +259,7 @@ void add_volume(GaussianAvatar& avatar, const SurfaceFrames& frames, const std::
   const int count = std::min<int>(options.volume_count, static_cast<int>(candidates.size()));
   const float spacing = kVoxel * std::cbrt(static_cast<float>(candidates.size()) / static_cast<float>(count));
   const std::vector<int> anchors = anchor_vertices(head, 200);
+  const std::vector<int> facial = facial_vertices(head);
   Random random(options.seed, 17);
   Builder builder(avatar);
   for (int i = 0; i < count; ++i) {
@@ -266,7 +268,8 @@ void add_volume(GaussianAvatar& avatar, const SurfaceFrames& frames, const std::
     const Candidate& c = candidates[std::min(pick, candidates.size() - 1)];
     const Vec3 jitter(random.uniform(-0.5f, 0.5f), random.uniform(-0.5f, 0.5f), random.uniform(-0.5f, 0.5f));
     const Vec3 posed = c.position + kVoxel * jitter;
-    const GaussianAnchor anchor = near_anchor(posed, vertices, anchors);
+    GaussianAnchor anchor = near_anchor(posed, vertices, anchors);
+    follow_face(posed, vertices, facial, options.face_fade, anchor);
     builder.add(undo_motion(posed, anchor, frames), Quat::Identity(), Vec3::Constant(0.5f * spacing), 0.3f, anchor);
     normals.push_back(c.normal);
   }

@@ -105,6 +105,59 @@ TEST(Initialise, MotionOfTheCanonicalMomentIsUndone) {
   EXPECT_LT(mean, 1e-3);
 }
 
+TEST(Initialise, HairFollowsTheFaceNearIt) {
+  // Where all of the face moves by t and nothing else moves, hair at distance d moves by t exp(-0.1 d / mm), beside
+  // what the frames of the rest's edge do to it.
+  const HeadModel head = simple_head();
+  const Vec3 t(0, 0.004f, 0.003f);
+  std::vector<Vec3> posed = head.mesh.positions;
+  std::vector<Vec3> face;
+  for (int v = 0; v < head.vertex_count(); ++v) {
+    if (head.region[v] != HeadRegion::kFace) continue;
+    face.push_back(head.mesh.positions[v]);
+    posed[v] += t;
+  }
+  SurfaceFrames frames(head);
+  frames.update_vertices(posed);
+  const auto motion_of_hair = [&](float fade, std::vector<Vec3>& at) {
+    InitialiseOptions options;
+    options.surface_count = 100;
+    options.volume_count = 4000;
+    options.face_fade = fade;
+    const GaussianAvatar avatar = initialise_avatar(head, MotionFrame{}, views_of_ball(0.12f, 12), options);
+    std::vector<float> means, deformation;
+    deform_gaussians(avatar, frames, means, deformation);
+    std::vector<Vec3> moved;
+    for (int i = 100; i < avatar.gaussians.count(); ++i) {
+      at.push_back(Eigen::Map<const Vec3>(&avatar.gaussians.means[i * 3]));
+      moved.push_back(Eigen::Map<const Vec3>(&means[i * 3]) - at.back());
+    }
+    return moved;
+  };
+  std::vector<Vec3> at, alone_at;
+  const std::vector<Vec3> moved = motion_of_hair(0.1f, at);
+  const std::vector<Vec3> alone = motion_of_hair(1e6f, alone_at);
+  ASSERT_EQ(moved.size(), alone.size());
+  int near = 0, far = 0;
+  double error = 0;
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    ASSERT_LT((at[i] - alone_at[i]).norm(), 1e-6f);
+    float d = 1;
+    for (const Vec3& f : face) d = std::min(d, (f - at[i]).norm());
+    if (d > 0.04f) {  // a share of less than 2 %: none
+      EXPECT_EQ(moved[i], alone[i]);
+      ++far;
+      continue;
+    }
+    const float share = std::exp(-100 * d);
+    error += ((moved[i] - share * t) - (1 - share) * alone[i]).norm();
+    ++near;
+  }
+  EXPECT_GT(near, 50);
+  EXPECT_GT(far, 500);
+  EXPECT_LT(error / near, 0.1 * t.norm());
+}
+
 TEST(Initialise, FloatersGoAndTheRestStays) {
   const auto views = views_of_ball(0.12f, 12);
   InitialiseOptions options;

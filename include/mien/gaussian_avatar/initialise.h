@@ -27,6 +27,7 @@ struct InitialiseOptions {
   int surface_count = 42000;  // Gaussians on the head model's own surface: most on face and mouth
   int volume_count = 10000;   // Gaussians off the surface, in the visual hull
   float hull_reach = 0.16f;   // metres from the surface that hair and clothing may reach
+  float face_fade = 0.1f;     // 1/mm: hair at distance d from the face follows it by exp(-face_fade d)
   bool colour_modes = true;   // give the face's Gaussians (empty) colour modes
   std::uint64_t seed = 1;
 };
