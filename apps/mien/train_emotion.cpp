@@ -82,6 +82,7 @@ void train(Options options, bool quiet) {
                 fmt::format("stopped after {} steps; {} holds them", report.steps, training.checkpoint.string()),
                 "run the same command again to go on");
   }
+  if (!report.leads) return;  // the first rank says it
   if (!options.json) {
     print(report, options.output);
     return;

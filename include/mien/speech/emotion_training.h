@@ -34,6 +34,7 @@ struct EmotionTrainingOptions {
 struct EmotionTrainingReport {
   int steps = 0;
   bool finished = false;
+  bool leads = true;   // false on the ranks that write nothing
   double seconds = 0;  // of training, all runs together
   int files = 0, skipped = 0;
   double minutes = 0;  // of sound
@@ -57,10 +58,12 @@ struct EmotionTrainingReport {
 //  - a CSV file (or a folder with labels.csv in it) whose first line names its columns: file, emotion, and if wanted
 //    intensity (0 to 1) and speaker. File names are relative to it.
 // Writes `out` atomically. A stopped run goes on from its checkpoint and ends, with as many threads, with the same bits
-// as one that was never stopped. Files that cannot be read, are shorter than 0.3 s or hold no speech are skipped with a
-// warning. Throws kNotFound; kBadFile: nothing to train on, an emotion that is none of the eight, a line of the CSV
-// that cannot be read, a single class, more than half of the files unreadable, NaN (naming the tensor); kBadArgument:
-// options, unknown speakers, a checkpoint of another run.
+// as one that was never stopped. Several processes train together when WORLD_SIZE, RANK, MASTER_ADDR and MASTER_PORT
+// say so, each with a batch of its own: the same as one with so many times the batch; the first one writes. Files that
+// cannot be read, are shorter than 0.3 s or hold no speech are skipped with a warning. Throws kNotFound; kBadFile:
+// nothing to train on, an emotion that is none of the eight, a line of the CSV that cannot be read, a single class,
+// more than half of the files unreadable, NaN (naming the tensor); kBadArgument: options, unknown speakers, a
+// checkpoint of another run.
 EmotionTrainingReport train_emotion(const std::filesystem::path& data, const EmotionTrainingOptions& options,
                                     const std::filesystem::path& out);
 

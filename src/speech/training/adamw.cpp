@@ -24,6 +24,14 @@ void AdamW::zero_grad() {
   }
 }
 
+std::vector<at::Tensor> AdamW::gradients() const {
+  std::vector<at::Tensor> out;
+  for (const auto& [name, parameter] : parameters_) {
+    if (parameter.grad().defined()) out.push_back(parameter.grad());
+  }
+  return out;
+}
+
 void AdamW::update(double rate, int step) {
   const at::NoGradGuard no_grad;
   constexpr double kBeta1 = 0.9, kBeta2 = 0.98, kDecay = 0.01, kEpsilon = 1e-8, kMostNorm = 2;

@@ -19,6 +19,7 @@ class AdamW {
   explicit AdamW(Named parameters);
 
   void zero_grad();
+  std::vector<at::Tensor> gradients() const;  // of those that have one
   // Goes one step down with learning rate `rate`; `step` counts from 0. Parameters without gradient stay.
   void update(double rate, int step);
   // The name of a parameter that holds NaN or infinity, or "".

@@ -20,6 +20,7 @@
 #include "speech/emotion/training/labelled_voices.h"
 #include "speech/emotion/training/voice_sampler.h"
 #include "speech/training/adamw.h"
+#include "speech/training/ranks.h"
 
 namespace mien {
 namespace {
@@ -116,14 +117,16 @@ Split split_clips(const std::vector<VoiceClip>& clips, const EmotionTrainingOpti
 
 class Trainer {
  public:
-  Trainer(const VoiceClips& data, Split split, std::vector<Emotion> classes, const EmotionTrainingOptions& options)
+  Trainer(const VoiceClips& data, Split split, std::vector<Emotion> classes, const EmotionTrainingOptions& options,
+          const Ranks& ranks)
       : data_(data),
+        ranks_(ranks),
         split_(std::move(split)),
         options_(options),
         network_(std::move(classes), options.dropout),
         sampler_(data.clips, split_.train, network_->classes(), options.batch, options.seconds, options.seed),
         optimizer_(named()),
-        log_(options.log) {}
+        log_(ranks.leads() ? options.log : fs::path()) {}
 
   // False when stopped.
   bool run() {
@@ -135,8 +138,8 @@ class Trainer {
       const bool last = step + 1 == options_.steps;
       if ((step + 1) % options_.report_every == 0 || last)
         log_.add({{"step", step + 1}, {"loss", loss}, {"seconds", spent_}});
-      const bool go_on =
-          !options_.progress || options_.progress(step + 1, options_.steps, fmt::format("loss {:.3f}", loss));
+      const bool go_on = ranks_.all(!options_.progress ||
+                                    options_.progress(step + 1, options_.steps, fmt::format("loss {:.3f}", loss)));
       if (!last && (!go_on || (step + 1) % options_.save_every == 0)) save_checkpoint(step + 1);
       if (!go_on && !last) {
         steps_ = step + 1;
@@ -200,9 +203,10 @@ class Trainer {
   }
 
   double train_step(int step) {
-    const VoiceBatch batch = sampler_.sample(step);
-    // Dropout is drawn from the step alone, so that a run that goes on draws the same.
-    at::manual_seed(options_.seed * 1000003 + static_cast<std::uint64_t>(step));
+    const VoiceBatch batch = sampler_.sample(step, ranks_.rank());
+    // Dropout is drawn from step and rank alone, so that a run that goes on draws the same.
+    at::manual_seed((options_.seed * 1000003 + static_cast<std::uint64_t>(step)) * 4099 +
+                    static_cast<std::uint64_t>(ranks_.rank()));
     network_->train();
     optimizer_.zero_grad();
     const EmotionOutput out = network_->forward(batch.features);
@@ -210,14 +214,16 @@ class Trainer {
     const at::Tensor each = at::cross_entropy_loss(out.logits.reshape({-1, classes}), batch.classes.reshape({-1}), {},
                                                    at::Reduction::None, -100, kSmoothing)
                                 .reshape(batch.weight.sizes());
-    at::Tensor loss = (each * batch.weight).sum() / batch.weight.sum();
+    // Means over the batches of all ranks.
+    at::Tensor loss = (each * batch.weight).sum() / ranks_.average(batch.weight.sum().item<double>());
     at::Tensor moved = batch.weight;  // neutral has no intensity
     for (std::int64_t c = 0; c < classes; ++c) {
       if (network_->classes()[c] == Emotion::kNeutral) moved = moved * (batch.classes != c).to(at::kFloat);
     }
     const at::Tensor wide = at::sigmoid(out.intensity) - batch.intensity;
-    loss = loss + kIntensityWeight * (wide * wide * moved).sum() / moved.sum().clamp_min(1.0);
-    const auto value = loss.item<double>();
+    loss = loss +
+           kIntensityWeight * (wide * wide * moved).sum() / std::max(1.0, ranks_.average(moved.sum().item<double>()));
+    const double value = ranks_.average(loss.item<double>());
     if (!std::isfinite(value)) {
       const std::string broken = optimizer_.broken();
       throw Error(ErrorCode::kBadFile,
@@ -225,6 +231,7 @@ class Trainer {
                   "lower the learning rate");
     }
     loss.backward();
+    ranks_.average(optimizer_.gradients());
     optimizer_.update(options_.rate * AdamW::schedule(static_cast<double>(step) / options_.steps), step);
     return value;
   }
@@ -240,6 +247,7 @@ class Trainer {
                  {"all", options_.train_on_all},
                  {"steps", options_.steps},
                  {"batch", options_.batch},
+                 {"ranks", ranks_.size()},
                  {"seconds", options_.seconds},
                  {"rate", options_.rate},
                  {"dropout", options_.dropout},
@@ -248,7 +256,7 @@ class Trainer {
   }
 
   void save_checkpoint(int step) const {
-    if (options_.checkpoint.empty()) return;
+    if (options_.checkpoint.empty() || !ranks_.leads()) return;
     SafetensorsWriter out;
     out.metadata("format", kCheckpointFormat);
     out.metadata("run", fingerprint());
@@ -281,6 +289,7 @@ class Trainer {
   }
 
   const VoiceClips& data_;
+  Ranks ranks_;
   Split split_;
   EmotionTrainingOptions options_;
   EmotionModule network_;
@@ -339,6 +348,7 @@ EmotionTrainingReport train_emotion(const fs::path& data, const EmotionTrainingO
   }
   const Split split = split_clips(voices.clips, options);
   check_split(split, voices.clips, classes, data);
+  const Ranks ranks = Ranks::from_environment();
   EmotionTrainingReport report;
   report.files = static_cast<int>(voices.clips.size());
   report.skipped = voices.skipped;
@@ -350,13 +360,15 @@ EmotionTrainingReport train_emotion(const fs::path& data, const EmotionTrainingO
   if (!split.speakers_known && !options.train_on_all)
     spdlog::warn("no speakers are named: the figures will be of voices that were trained on");
   at::manual_seed(options.seed);  // of what the network begins with
-  Trainer trainer(voices, split, classes, options);
+  Trainer trainer(voices, split, classes, options, ranks);
   report.finished = trainer.run();
   report.steps = trainer.steps();
   report.seconds = trainer.seconds();
   if (!report.finished) return report;
   trainer.score(report);
   trainer.log({{"validation", report.json()}});
+  report.leads = ranks.leads();
+  if (!report.leads) return report;
   trainer.save(out, report);
   if (!options.checkpoint.empty()) fs::remove(options.checkpoint);
   return report;

@@ -96,12 +96,15 @@ void VoiceSampler::fill(Random& random, std::int64_t row, VoiceBatch& out) const
   vary(random, features);
 }
 
-VoiceBatch VoiceSampler::sample(int step) const {
+VoiceBatch VoiceSampler::sample(int step, int rank) const {
   const std::int64_t steps = frames_ / kEmotionStride;
   VoiceBatch out{at::zeros({batch_, frames_, kEmotionFeatures}), at::zeros({batch_, steps}, at::kLong),
                  at::zeros({batch_, steps}), at::zeros({batch_, steps})};
-  Random random(seed_ * 0x9e3779b97f4a7c15ULL + static_cast<std::uint64_t>(step), 7);
-  for (std::int64_t row = 0; row < batch_; ++row) fill(random, row, out);
+  for (std::int64_t row = 0; row < batch_; ++row) {
+    Random random(seed_ * 0x9e3779b97f4a7c15ULL + static_cast<std::uint64_t>(step),
+                  static_cast<std::uint64_t>(7 + rank * batch_ + row));
+    fill(random, row, out);
+  }
   return out;
 }
 

@@ -28,7 +28,8 @@ class VoiceSampler {
   // `which` of the clips to draw from. Keeps a reference.
   VoiceSampler(const std::vector<VoiceClip>& clips, const std::vector<std::size_t>& which, std::vector<Emotion> classes,
                int batch, double seconds, std::uint64_t seed);
-  VoiceBatch sample(int step) const;
+  // Of `size` ranks each draws its own rows: together those of a batch `size` times as large.
+  VoiceBatch sample(int step, int rank = 0) const;
 
  private:
   void fill(Random& random, std::int64_t row, VoiceBatch& out) const;
