@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "commands.h"
+#include "import.h"
 #include "mien/base/error.h"
 #include "mien/base/interrupt.h"
 #include "mien/base/json.h"
@@ -51,7 +52,8 @@ void check(const std::string& folder, bool json, bool quiet) {
 }  // namespace
 
 void add_capture_command(CLI::App& app) {
-  CLI::App* capture = app.add_subcommand("capture", "Looks at captures, the recordings that avatars are trained from");
+  CLI::App* capture =
+      app.add_subcommand("capture", "Checks and imports captures, the recordings that avatars are trained from");
   capture->require_subcommand(1);
   CLI::App* command =
       capture->add_subcommand("check", "Says all that is wrong with a capture: place, problem and mend");
@@ -61,6 +63,7 @@ void add_capture_command(CLI::App& app) {
   command->add_option("DIR", *folder, "Folder with capture.json")->required();
   command->add_flag("--json", *json, "Print JSON");
   command->callback([=] { check(*folder, *json, is_quiet(*command)); });
+  add_capture_import(*capture);
 }
 
 }  // namespace mien::app

@@ -14,6 +14,7 @@ void add_train_command(CLI::App& app);
 void add_render_command(CLI::App& app);
 void add_actor_command(CLI::App& app);
 void add_capture_command(CLI::App& app);
+void add_scene_command(CLI::App& app);
 void add_head_command(CLI::App& app);
 void add_eval_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);

@@ -1,11 +1,13 @@
 #include "mien/capture/capture.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 
 #include "capture/capture_json.h"
 #include "mien/base/error.h"
 #include "mien/base/file.h"
+#include "mien/base/safetensors.h"
 
 namespace fs = std::filesystem;
 
@@ -65,6 +67,10 @@ const CaptureSequence& Capture::sequence(const std::string& id) const {
 
 HeadModel Capture::load_head_model() const {
   const std::string where = (folder / "capture.json").string();
+  if (!tracked && head_model.empty()) {
+    throw Error(ErrorCode::kBadArgument, where + ": pictures without tracking: there is no head model and no motion",
+                "still scenes are trained with: mien scene train; docs/import.md says how video gets its motion");
+  }
   if (head_model.empty()) throw_bad_field("head_model", where, "is missing");
   return HeadModel::load(path_inside(folder, head_model, where));
 }
@@ -73,6 +79,38 @@ HeadMotion Capture::load_motion(const CaptureSequence& sequence) const {
   const std::string where = fmt::format("{}, sequence {}", (folder / "capture.json").string(), sequence.id);
   if (sequence.motion.empty()) throw_bad_field("motion", where, "is missing");
   return HeadMotion::load(path_inside(folder, sequence.motion, where));
+}
+
+CapturePoints Capture::load_points() const {
+  CapturePoints out;
+  if (points.empty()) return out;
+  const fs::path path = path_inside(folder, points, (folder / "capture.json").string());
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  const std::vector<float> positions = file.floats("positions", {-1, 3});
+  const std::vector<std::int32_t> colours = file.ints("colours", {static_cast<std::int64_t>(positions.size())});
+  for (std::size_t i = 0; i < positions.size(); i += 3) {
+    out.positions.emplace_back(positions[i], positions[i + 1], positions[i + 2]);
+    if (!out.positions.back().allFinite()) {
+      throw Error(ErrorCode::kBadFile, fmt::format("{}: point {} is not finite", path.string(), i / 3),
+                  "import the capture again");
+    }
+    std::array<std::uint8_t, 3>& colour = out.colours.emplace_back();
+    for (std::size_t c = 0; c < 3; ++c) colour[c] = static_cast<std::uint8_t>(std::clamp(colours[i + c], 0, 255));
+  }
+  return out;
+}
+
+void write_capture_points(const fs::path& path, const CapturePoints& points) {
+  std::vector<float> positions;
+  std::vector<std::uint8_t> colours;
+  for (std::size_t i = 0; i < points.positions.size(); ++i) {
+    positions.insert(positions.end(), points.positions[i].data(), points.positions[i].data() + 3);
+    colours.insert(colours.end(), points.colours[i].begin(), points.colours[i].end());
+  }
+  SafetensorsWriter writer;
+  writer.add("positions", {static_cast<std::int64_t>(points.positions.size()), 3}, std::span<const float>(positions));
+  writer.add("colours", std::span<const std::uint8_t>(colours));
+  writer.write(path);
 }
 
 Camera Capture::camera_at(const CaptureSequence& sequence, const CaptureView& view, int frame) const {

@@ -185,6 +185,9 @@ Capture parse_capture(const Json& json, const std::filesystem::path& folder, con
     capture.person = get_field<std::string>(json, "person", file);
     capture.head_model = get_field_or<std::string>(json, "head_model", file, "");
     if (!capture.head_model.empty()) path_inside(folder, capture.head_model, file);
+    capture.tracked = get_field_or<bool>(json, "tracked", file, true);
+    capture.points = get_field_or<std::string>(json, "points", file, "");
+    if (!capture.points.empty()) path_inside(folder, capture.points, file);
   });
   std::set<std::string> ids;
   std::size_t index = 0;
@@ -219,6 +222,8 @@ Json to_json(const Capture& capture) {
   Json json = {{"format", kFormatName},    {"version", kFormatVersion},
                {"person", capture.person}, {"head_model", capture.head_model},
                {"cameras", Json::array()}, {"sequences", Json::array()}};
+  if (!capture.tracked) json["tracked"] = false;
+  if (!capture.points.empty()) json["points"] = capture.points;
   for (const CaptureCamera& c : capture.cameras) {
     Json camera = {{"id", c.id},
                    {"width", c.camera.width},

@@ -203,7 +203,8 @@ void check_phones(const Capture& capture, const CaptureSequence& s, const std::s
 void check_sequence(const Capture& capture, const CaptureSequence& s, const HeadModel* model,
                     std::vector<PictureJob>& jobs, Problems& problems) {
   const std::string where = "sequence " + s.id;
-  problems.guard(where + ", motion", [&] { check_motion(capture, s, model, where + ", motion", problems); });
+  if (capture.tracked || !s.motion.empty())
+    problems.guard(where + ", motion", [&] { check_motion(capture, s, model, where + ", motion", problems); });
   if (!s.audio.empty())
     problems.guard(where + ", audio", [&] { check_sound(capture, s, where + ", audio", problems); });
   if (!s.phones.empty())
@@ -264,15 +265,24 @@ std::vector<CaptureProblem> check_capture(const fs::path& folder, const Progress
 
   HeadModel model;
   bool have_model = false;
-  problems.guard("head model", [&] {
-    model = capture.load_head_model();
-    have_model = true;
-  });
+  if (capture.tracked || !capture.head_model.empty()) {
+    problems.guard("head model", [&] {
+      model = capture.load_head_model();
+      have_model = true;
+    });
+  }
+  problems.guard("points", [&] { capture.load_points(); });
   std::vector<PictureJob> jobs;
   for (const CaptureSequence& s : capture.sequences) {
     check_sequence(capture, s, have_model ? &model : nullptr, jobs, problems);
   }
   check_shared_folders(capture, problems);
+  for (const CaptureCamera& c : capture.cameras) {
+    if (!c.moving && !(c.camera.world_to_camera(2, 3) > 0)) {
+      problems.add({"camera " + c.id, "looks away from the head, which is at the origin",
+                    "correct world_to_camera (OpenCV's axes: z points to what the camera sees)"});
+    }
+  }
 
   const auto total = static_cast<std::int64_t>(jobs.size());
   constexpr std::int64_t kBatch = 256;

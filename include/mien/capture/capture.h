@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -49,9 +50,17 @@ struct CaptureSequence {
   std::vector<CaptureView> views;
 };
 
+// A sparse cloud of points on what the pictures show.
+struct CapturePoints {
+  std::vector<Vec3> positions;                       // metres, world
+  std::vector<std::array<std::uint8_t, 3>> colours;  // sRGB; as many
+};
+
 struct Capture {
   std::filesystem::path folder;
   std::string person;
+  bool tracked = true;     // false: pictures and cameras only, without head model and motion
+  std::string points;      // safetensors with CapturePoints, relative; may be empty
   std::string head_model;  // safetensors with the person's HeadModel (identity applied), relative
   std::vector<CaptureCamera> cameras;
   std::vector<CaptureSequence> sequences;
@@ -65,6 +74,7 @@ struct Capture {
   const CaptureSequence& sequence(const std::string& id) const;  // likewise
   HeadModel load_head_model() const;
   HeadMotion load_motion(const CaptureSequence& sequence) const;
+  CapturePoints load_points() const;  // empty when the capture has none
   // The camera of a frame; for a moving one with that frame's extrinsics. Thread-safe.
   Camera camera_at(const CaptureSequence& sequence, const CaptureView& view, int frame) const;
   // The picture of a frame, .jpg, .jpeg or .png (throws kNotFound when there is none), and its matte ("" without
@@ -74,6 +84,8 @@ struct Capture {
 
   std::shared_ptr<CameraPathCache> camera_paths;  // what camera_at() has read; set by load()
 };
+
+void write_capture_points(const std::filesystem::path& path, const CapturePoints& points);
 
 // "000042": the name of a frame's files, without extension.
 std::string frame_name(int frame);
