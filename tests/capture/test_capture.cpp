@@ -217,6 +217,17 @@ TEST_F(CaptureTest, CheckNamesFileSequenceAndFrame) {
   fs::remove(folder_ / "head.safetensors");
   EXPECT_TRUE(has(only_problem(), "head model"));
   restore();
+
+  // A camera behind the head is welcome; one that looks away from it is not.
+  const Json json = read_json(folder_ / "capture.json");
+  Json changed = json;
+  changed["cameras"][0]["world_to_camera"] = {{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, 1, 1}, {0, 0, 0, 1}};
+  write_json(folder_ / "capture.json", changed);
+  EXPECT_TRUE(check_capture(folder_).empty());
+  changed["cameras"][0]["world_to_camera"][2][3] = -1;
+  write_json(folder_ / "capture.json", changed);
+  EXPECT_TRUE(has(only_problem(), "looks away from the head"));
+  restore();
   EXPECT_TRUE(check_capture(folder_).empty());
 }
 

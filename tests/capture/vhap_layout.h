@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "mien/base/error.h"
 #include "mien/base/json.h"
 #include "mien/capture/capture.h"
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kMostVertices = 200'000;
 constexpr int kRounds = 8;
+constexpr int kSweeps = 400;
 
 // Vertices that no expression moves, or all where the head does not know.
 std::vector<int> stiff_vertices(const HeadModel& head) {
@@ -62,9 +63,8 @@ class ExpressionFit {
             head.expression[m * v + moving_[i]].cast<double>();
       }
     }
-    Eigen::MatrixXd normal = basis_.transpose() * basis_;
-    normal.diagonal().array() += 1e-7 * normal.trace() / static_cast<double>(e);
-    solver_.compute(normal);
+    normal_ = basis_.transpose() * basis_;
+    normal_.diagonal().array() += 1e-7 * normal_.trace() / static_cast<double>(e);
   }
   bool empty() const { return moving_.empty(); }
   // `offsets` [V]: mesh minus template, unposed.
@@ -73,19 +73,24 @@ class ExpressionFit {
     for (std::size_t i = 0; i < moving_.size(); ++i) {
       wanted.segment<3>(static_cast<Eigen::Index>(3 * i)) = offsets[moving_[i]].cast<double>();
     }
-    const Eigen::VectorXd weights = solver_.solve(basis_.transpose() * wanted);
-    std::vector<float> out(static_cast<std::size_t>(weights.size()));
-    for (std::size_t m = 0; m < out.size(); ++m) {
-      out[m] = static_cast<float>(std::clamp(weights[static_cast<Eigen::Index>(m)], 0.0, 1.0));
+    const Eigen::VectorXd right = basis_.transpose() * wanted;
+    Eigen::VectorXd weights = Eigen::VectorXd::Zero(right.size());
+    // Coordinate descent within [0,1]: expressions overlap, and clamping a free solution would spoil the others.
+    for (int sweep = 0; sweep < kSweeps; ++sweep) {
+      for (Eigen::Index m = 0; m < weights.size(); ++m) {
+        const double step = (right[m] - normal_.row(m).dot(weights)) / normal_(m, m);
+        weights[m] = std::clamp(weights[m] + step, 0.0, 1.0);
+      }
     }
+    std::vector<float> out(static_cast<std::size_t>(weights.size()));
+    for (std::size_t m = 0; m < out.size(); ++m) out[m] = static_cast<float>(weights[static_cast<Eigen::Index>(m)]);
     return out;
   }
 
  private:
   const HeadModel* head_;
   std::vector<std::size_t> moving_;
-  Eigen::MatrixXd basis_;
-  Eigen::LDLT<Eigen::MatrixXd> solver_;
+  Eigen::MatrixXd basis_, normal_;
 };
 
 }  // namespace
