@@ -1,6 +1,6 @@
 // Times what drawing an avatar takes, part by part, on a stored avatar: surface and deformation, splatting forward, and
 // forward with backward, the whole picture, and (with a recording) speech to picture. Prints the machine and medians.
-//   bench_avatar [--avatar ada] [--size 512] [--repeats 60] [--threads 0] [--audio FILE] [--json]
+//   bench_avatar [--avatar ada] [--device auto] [--size 512] [--repeats 60] [--threads 0] [--audio FILE] [--json]
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -51,7 +51,7 @@ MotionFrame moment(int i, int expressions) {
 }
 
 struct Options {
-  std::string avatar = "ada", audio;
+  std::string avatar = "ada", audio, device = "auto";
   int size = 512, repeats = 60, threads = 0;
   bool json = false;
 };
@@ -95,6 +95,7 @@ void run(const Options& o) {
   });
   SessionOptions session_options;
   session_options.width = session_options.height = o.size;
+  session_options.device = parse_device(o.device);
   AvatarPainter painter(avatar, session_options);
   result["paint_ms"] = median_ms(o.repeats, [&](int i) { painter.paint(moment(i, expressions), 0.0); });
   if (!o.audio.empty()) {
@@ -132,6 +133,7 @@ int main(int argc, char** argv) {
   mien::Options options;
   app.add_option("--avatar", options.avatar);
   app.add_option("--audio", options.audio);
+  app.add_option("--device", options.device)->check(CLI::IsMember({"auto", "cpu", "cuda"}));
   app.add_option("--size", options.size)->check(CLI::Range(16, 4096));
   app.add_option("--repeats", options.repeats)->check(CLI::Range(1, 100000));
   app.add_option("--threads", options.threads)->check(CLI::Range(0, 1024));

@@ -17,6 +17,7 @@ struct ActorArguments {
   std::string person = "ada", emotion, emotions, output, appearance, hair, clothes, light, background = "0,0,0";
   ActorCaptureOptions options;
   int size = 512;
+  bool no_glasses = false;
 };
 
 // "ada", or "random:7".
@@ -64,6 +65,7 @@ void run(ActorArguments a, bool sequences_given, bool seconds_given, bool quiet)
   if (!a.hair.empty()) o.performer.hair = a.hair;
   if (!a.clothes.empty()) o.performer.clothes = a.clothes;
   if (!a.light.empty()) o.performer.light = a.light;
+  if (a.no_glasses) o.performer.glasses = false;
   if (!a.appearance.empty()) o.appearance = a.appearance;
   o.emotions = find_emotions(a);
   if (!sequences_given) o.sequences = static_cast<int>(o.emotions.size());
@@ -104,6 +106,7 @@ void add_actor_command(CLI::App& app) {
   command->add_option("--appearance", a->appearance, "Name of the appearance in the capture");
   command->add_option("--hair", a->hair, "Another hair style");
   command->add_option("--clothes", a->clothes, "Other clothes");
+  command->add_flag("--no-glasses", a->no_glasses, "Without the glasses that some wear");
   command->add_option("--light", a->light, "Another light: " + fmt::format("{}", fmt::join(light_names(), ", ")));
   command->add_option("--background", a->background, "Colour behind the person, e.g. 0.2,0.2,0.25")
       ->capture_default_str();

@@ -20,6 +20,7 @@
 #include "mien/base/parallel.h"
 #include "mien/base/resource.h"
 #include "mien/base/safetensors.h"
+#include "mien/cuda/cuda.h"
 #include "mien/head/head_model.h"
 
 namespace mien::app {
@@ -128,9 +129,11 @@ Finding flite() {
 }
 
 Finding graphics() {
-  const bool device = fs::exists("/dev/nvidia0");
-  return {"GPU", State::kOk,
-          device ? "an NVIDIA GPU is there; this version works on the CPU" : "none, and none is needed", ""};
+  constexpr const char* kUse = "train, speak, render and eval avatar work on it (--device)";
+  if (cuda_missing().empty()) return {"GPU", State::kOk, cuda_device_name() + "; " + kUse, ""};
+  if (!fs::exists("/dev/nvidia0")) return {"GPU", State::kOk, "none, and none is needed", ""};
+  return {"GPU", State::kWarning, "an NVIDIA GPU is there, but cannot be used: " + cuda_missing(),
+          "build where CUDA's nvcc is installed, with a driver that fits; the CPU does all work meanwhile"};
 }
 
 Finding head_asset() {

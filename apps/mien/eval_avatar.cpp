@@ -18,7 +18,7 @@ namespace {
 
 struct Options {
   std::string avatar, capture, sheet, lpips_weights;
-  std::string motion = "tracked";
+  std::string motion = "tracked", device = "auto";
   std::string speech;
   GaussianEvaluationOptions evaluation;
   bool no_emotion = false, json = false;
@@ -108,6 +108,7 @@ void print(const Options& options, const GaussianEvaluation& r, const std::optio
 
 void run(Options& options) {
   options.evaluation.sheet = options.sheet;
+  options.evaluation.device = parse_device(options.device);
   options.evaluation.lpips_weights =
       options.lpips_weights.empty() ? Lpips::find_weights() : std::filesystem::path(options.lpips_weights);
   const Avatar avatar = Avatar::load(find_avatar(options.avatar));
@@ -139,6 +140,9 @@ void add_eval_avatar_command(CLI::App& eval) {
       ->add_option("--motion", options->motion,
                    "\"tracked\": the capture's; \"speech\": from its sound (head pose and gaze stay the capture's)")
       ->check(CLI::IsMember({"tracked", "speech"}))
+      ->capture_default_str();
+  command->add_option("--device", options->device, "Draw on: auto, cpu or cuda (an NVIDIA GPU)")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
   command->add_option("--speech", options->speech, "Speech networks (default: the shipped ones)");
   command->add_flag("--no-emotion", options->no_emotion, "The speech networks are told nothing of the emotion");

@@ -17,7 +17,7 @@ namespace mien::app {
 namespace {
 
 struct RenderOptions {
-  std::string motion, avatar = "ada", camera = "front", output, audio, size = "512x512", emotion;
+  std::string motion, avatar = "ada", camera = "front", output, audio, size = "512x512", emotion, device = "auto";
   int frame = 0;
 };
 
@@ -37,6 +37,7 @@ void render(const RenderOptions& options, bool quiet) {
   SessionOptions session;
   parse_size(options.size, session.width, session.height);
   session.view = parse_view(options.camera);
+  session.device = parse_device(options.device);
   const auto avatar = std::make_shared<const Avatar>(Avatar::load(find_avatar(options.avatar)));
   HeadMotion motion;
   if (options.motion.empty()) {  // the neutral face
@@ -88,6 +89,9 @@ void add_render_command(CLI::App& app) {
   command->add_option("--avatar", options->avatar, "Shipped avatar or a .mien file")->capture_default_str();
   command->add_option("--camera", options->camera, "As in mien speak")->capture_default_str();
   command->add_option("--size", options->size, "Picture size WIDTHxHEIGHT")->capture_default_str();
+  command->add_option("--device", options->device, "Draw on: auto, cpu or cuda (an NVIDIA GPU)")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
   command->add_option("--frame", options->frame, "Which frame, for a picture")->capture_default_str();
   command->add_option("--audio", options->audio, "Sound for the video");
   command->footer("Example:\n  mien render --camera three-quarter -o look.png");

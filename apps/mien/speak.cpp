@@ -30,7 +30,7 @@ constexpr const char* kAutoEmotion = "auto";
 
 struct SpeakOptions {
   std::string input, text, avatar = "ada", appearance, emotion = "neutral", camera = "front", output, size = "512x512";
-  std::string voice = "slt", speech, person, encoder_model, emotion_model;
+  std::string voice = "slt", speech, person, encoder_model, emotion_model, device = "auto";
   int fps = 30, crf = 18;
   bool no_idle = false, no_g2anet = false, json = false;
   float mouth_gain = 1;
@@ -117,6 +117,7 @@ void speak(const SpeakOptions& options, bool quiet) {
   SessionOptions session_options;
   parse_size(options.size, session_options.width, session_options.height);
   session_options.fps = options.fps;
+  session_options.device = parse_device(options.device);
   session_options.view = parse_view(options.camera);
   session_options.idle = !options.no_idle;
   session_options.idle_options.seed = options.seed;
@@ -223,6 +224,9 @@ void add_speak_command(CLI::App& app) {
   command->add_option("--camera", options->camera, "front, left, right, three-quarter, orbit, sway, or YAW,PITCH,ZOOM")
       ->capture_default_str();
   command->add_option("--size", options->size, "Picture size WIDTHxHEIGHT")->capture_default_str();
+  command->add_option("--device", options->device, "Draw on: auto, cpu or cuda (an NVIDIA GPU)")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
   command->add_option("--fps", options->fps, "Frames per second")->capture_default_str();
   command->add_option("--crf", options->crf, "H.264 quality, 0 (best) to 51")
       ->check(CLI::Range(0, 51))

@@ -24,10 +24,17 @@ namespace fs = std::filesystem;
 namespace mien::app {
 namespace {
 
+// A GPU takes ten times the steps in a quarter of the time.
+constexpr int kSteps = 6000, kCudaSteps = 60000;
+constexpr int kGrowTo = 60000, kCudaGrowTo = 105000;
+
 struct TrainOptions {
-  std::string capture, output, renderer = "gaussians", name, licence = "not stated", consent, log, report;
+  std::string capture, output, renderer = "gaussians", device = "auto", name, licence = "not stated", consent, log,
+                               report;
   GaussianTrainOptions gaussians;
+  float ssim_weight = ImageLossOptions{}.ssim;
   int cache_mb = 1024;
+  int steps = -1, grow_to = -1;  // -1: as befits the device
   bool all_sequences = false, restart = false, no_emotion = false, json = false;
 };
 
@@ -59,6 +66,12 @@ void train(TrainOptions options, const CLI::App& command) {
   gaussians.checkpoint = fs::path(output).concat(".checkpoint");
   gaussians.preview = fs::path(output).replace_extension(".preview.png");
   gaussians.log = options.log.empty() ? fs::path(output).replace_extension(".log") : fs::path(options.log);
+  gaussians.device = parse_device(options.device);
+  const bool cuda = use_cuda(gaussians.device) && !gaussians.networks;
+  gaussians.dynamic_steps = options.steps >= 0 ? options.steps : cuda ? kCudaSteps : kSteps;
+  gaussians.grow_to = options.grow_to >= 0 ? options.grow_to : cuda ? kCudaGrowTo : kGrowTo;
+  gaussians.loss.ssim = options.ssim_weight;
+  gaussians.loss.l1 = 1 - options.ssim_weight;
   if (options.restart) fs::remove(gaussians.checkpoint);
   if (fs::exists(gaussians.checkpoint)) spdlog::info("resuming from {}", gaussians.checkpoint.string());
   const fs::path page = options.report.empty()     ? fs::path(output).replace_extension(".report.html")
@@ -89,11 +102,17 @@ void train(TrainOptions options, const CLI::App& command) {
   avatar.front = framing.front;
   avatar.focus = framing.focus;
   avatar.appearances.push_back({capture.sequences.front().appearance, {}});
-  avatar.training = {{"person", capture.person},          {"sequences", capture.sequences.size()},
-                     {"cameras", capture.cameras.size()}, {"steps", report.steps},
-                     {"seconds", report.seconds},         {"steps_per_second", report.steps_per_second},
-                     {"final_l1", report.final_l1},       {"pruned", pruned},
-                     {"threads", thread_count()},         {"seed", gaussians.seed}};
+  avatar.training = {{"person", capture.person},
+                     {"sequences", capture.sequences.size()},
+                     {"cameras", capture.cameras.size()},
+                     {"steps", report.steps},
+                     {"seconds", report.seconds},
+                     {"steps_per_second", report.steps_per_second},
+                     {"final_l1", report.final_l1},
+                     {"pruned", pruned},
+                     {"threads", thread_count()},
+                     {"seed", gaussians.seed},
+                     {"device", report.cuda ? "cuda" : "cpu"}};
   avatar.appearances.front().thumbnail = thumbnail(avatar);
   avatar.save(output);
   fs::remove(gaussians.checkpoint);
@@ -126,12 +145,29 @@ void add_train_command(CLI::App& app) {
   command->add_option("-o,--output", options->output, "Avatar to write (.mien)");
   const CLI::App* emotion = add_train_emotion_command(*command);
   command->add_option("--renderer", options->renderer, "gaussians")->capture_default_str();
-  command->add_option("--steps", options->gaussians.dynamic_steps, "Steps on moving frames")->capture_default_str();
+  command
+      ->add_option("--device", options->device,
+                   "auto, cpu or cuda (an NVIDIA GPU; not for --g2anet, which learns on the CPU)")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  command
+      ->add_option("--steps", options->steps,
+                   fmt::format("Steps on moving frames (default: {}, on a GPU {})", kSteps, kCudaSteps))
+      ->check(CLI::Range(0, 100000000));
   command->add_option("--canonical-steps", options->gaussians.canonical_steps, "Steps on the canonical moment")
       ->capture_default_str();
   command->add_option("--surface-count", options->gaussians.initialise.surface_count, "Gaussians on the head model")
       ->capture_default_str();
   command->add_option("--volume-count", options->gaussians.initialise.volume_count, "Gaussians for hair and clothing")
+      ->capture_default_str();
+  command
+      ->add_option("--grow-to", options->grow_to,
+                   fmt::format("Gaussians to grow to, by splitting where the pictures differ most; 0 = none "
+                               "(default: {}, on a GPU {})",
+                               kGrowTo, kCudaGrowTo))
+      ->check(CLI::Range(0, 2000000));
+  command->add_option("--ssim-weight", options->ssim_weight, "Share of SSIM in the loss; the rest is L1")
+      ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   command->add_flag("!--no-colour-modes", options->gaussians.initialise.colour_modes,
                     "No colour that changes with the expression (wrinkles, light in the mouth)");

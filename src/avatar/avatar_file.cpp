@@ -2,6 +2,7 @@
 #include <cmath>
 #include <span>
 
+#include "byte_tensors.h"
 #include "mien/avatar/avatar.h"
 #include "mien/base/error.h"
 #include "mien/base/safetensors.h"
@@ -69,13 +70,58 @@ Json header_of(const SafetensorsFile& file) {
   return header;
 }
 
+constexpr std::int64_t kRestWidth = (kShCoefficients - 1) * 3;
+
+void save_gaussians(const GaussianAvatar& avatar, bool compact, SafetensorsWriter& writer) {
+  const std::int64_t n = avatar.gaussians.count();
+  for (const TensorSpec& spec : kTensors) {
+    const std::span<const float> values = avatar.gaussians.*spec.member;
+    if (compact && spec.member == &Gaussians::sh) {
+      std::vector<float> base, rest;
+      for (std::int64_t i = 0; i < n; ++i) {
+        const float* row = values.data() + i * spec.width;
+        base.insert(base.end(), row, row + 3);
+        rest.insert(rest.end(), row + 3, row + spec.width);
+      }
+      writer.add_half("gaussians.sh_base", {n, 3}, base);
+      add_bytes(writer, "gaussians.sh_rest", n, kRestWidth, rest);
+    } else if (spec.half) {
+      writer.add_half(spec.name, {n, spec.width}, values);
+    } else {
+      writer.add(spec.name, {n, spec.width}, values);
+    }
+  }
+  std::vector<std::int32_t> vertex;
+  std::vector<float> weight;
+  for (const GaussianAnchor& anchor : avatar.anchors) {
+    vertex.insert(vertex.end(), anchor.vertex.begin(), anchor.vertex.end());
+    weight.insert(weight.end(), anchor.weight.begin(), anchor.weight.end());
+  }
+  writer.add("anchors.vertex", {n, kAnchorCount}, vertex);
+  writer.add("anchors.weight", {n, kAnchorCount}, weight);
+}
+
+// Spherical harmonics [N,48] in either form.
+std::vector<float> load_sh(const SafetensorsFile& file, std::int64_t n) {
+  if (!file.contains("gaussians.sh_base")) return file.floats("gaussians.sh", {n, kShCoefficients * 3});
+  const std::vector<float> base = file.floats("gaussians.sh_base", {n, 3});
+  const std::vector<float> rest = read_bytes(file, "gaussians.sh_rest", n, kRestWidth);
+  std::vector<float> sh;
+  sh.reserve(static_cast<std::size_t>(n) * kShCoefficients * 3);
+  for (std::int64_t i = 0; i < n; ++i) {
+    sh.insert(sh.end(), base.begin() + i * 3, base.begin() + (i + 1) * 3);
+    sh.insert(sh.end(), rest.begin() + i * kRestWidth, rest.begin() + (i + 1) * kRestWidth);
+  }
+  return sh;
+}
+
 void load_gaussians(const SafetensorsFile& file, GaussianAvatar& avatar) {
   const std::string where = file.path().string();
   const std::int64_t n = file.view("gaussians.opacity_logits").shape.at(0);
   if (n < 1 || n > kMaxGaussians) throw_bad_field("gaussians", where, fmt::format("holds {} Gaussians", n));
   for (const TensorSpec& spec : kTensors) {
     auto& values = avatar.gaussians.*spec.member;
-    values = file.floats(spec.name, {n, spec.width});
+    values = spec.member == &Gaussians::sh ? load_sh(file, n) : file.floats(spec.name, {n, spec.width});
     if (!std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) {
       throw_bad_field(spec.name, where, "holds values that are not numbers");
     }
@@ -113,7 +159,9 @@ void load_modes(const SafetensorsFile& file, const Json& header, GaussianAvatar&
   const auto m = static_cast<std::int64_t>(modes.names.size());
   modes.drivers = file.floats("colour_modes.drivers", {m, avatar.head.expression_count()});
   modes.gaussian = file.ints("colour_modes.gaussian", {-1});
-  modes.colour = file.floats("colour_modes.colour", {static_cast<std::int64_t>(modes.gaussian.size()), m * 3});
+  const auto k = static_cast<std::int64_t>(modes.gaussian.size());
+  modes.colour = file.contains("colour_modes.colour.scale") ? read_bytes(file, "colour_modes.colour", k, m * 3)
+                                                            : file.floats("colour_modes.colour", {k, m * 3});
   const auto finite = [](float v) { return std::isfinite(v); };
   if (!std::all_of(modes.drivers.begin(), modes.drivers.end(), finite) ||
       !std::all_of(modes.colour.begin(), modes.colour.end(), finite)) {
@@ -223,8 +271,10 @@ Avatar Avatar::load(const std::filesystem::path& path) {
 
 void Avatar::save(const std::filesystem::path& path) const {
   SafetensorsWriter writer;
+  const bool compact = gaussian.gaussians.count() >= kCompactFrom;
   Json header = {{"format", kFormat},
-                 {"version", !gaussian.g2anet.empty()     ? 3
+                 {"version", compact                      ? 4
+                             : !gaussian.g2anet.empty()   ? 3
                              : gaussian.modes.count() > 0 ? 2
                                                           : 1},
                  {"name", name},
@@ -245,28 +295,16 @@ void Avatar::save(const std::filesystem::path& path) const {
   }
   writer.metadata("mien", header.dump());
   gaussian.head.save(writer, "head.");
-  const std::int64_t n = gaussian.gaussians.count();
-  for (const TensorSpec& spec : kTensors) {
-    const std::span<const float> values = gaussian.gaussians.*spec.member;
-    if (spec.half) {
-      writer.add_half(spec.name, {n, spec.width}, values);
-    } else {
-      writer.add(spec.name, {n, spec.width}, values);
-    }
-  }
-  std::vector<std::int32_t> vertex;
-  std::vector<float> weight;
-  for (const GaussianAnchor& anchor : gaussian.anchors) {
-    vertex.insert(vertex.end(), anchor.vertex.begin(), anchor.vertex.end());
-    weight.insert(weight.end(), anchor.weight.begin(), anchor.weight.end());
-  }
-  writer.add("anchors.vertex", {n, kAnchorCount}, vertex);
-  writer.add("anchors.weight", {n, kAnchorCount}, weight);
+  save_gaussians(gaussian, compact, writer);
   if (const ColourModes& modes = gaussian.modes; modes.count() > 0) {
     const auto m = static_cast<std::int64_t>(modes.count()), k = static_cast<std::int64_t>(modes.gaussian.size());
     writer.add("colour_modes.drivers", {m, gaussian.head.expression_count()}, modes.drivers);
     writer.add("colour_modes.gaussian", {k}, std::span<const std::int32_t>(modes.gaussian));
-    writer.add_half("colour_modes.colour", {k, m * 3}, modes.colour);
+    if (compact) {
+      add_bytes(writer, "colour_modes.colour", k, m * 3, modes.colour);
+    } else {
+      writer.add_half("colour_modes.colour", {k, m * 3}, modes.colour);
+    }
   }
   if (!gaussian.g2anet.empty()) save_g2anet(gaussian.g2anet, writer);
   writer.write(path);

@@ -1,12 +1,10 @@
 #include "mien/session/session.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "mien/actor/mouth_contacts.h"
 #include "mien/base/error.h"
-#include "mien/base/parallel.h"
 
 namespace mien {
 namespace {
@@ -46,7 +44,7 @@ void check_options(const SessionOptions& options) {
 }  // namespace
 
 AvatarPainter::AvatarPainter(std::shared_ptr<const Avatar> avatar, const SessionOptions& options)
-    : avatar_(std::move(avatar)), options_(options), renderer_(avatar_->gaussian) {
+    : avatar_(std::move(avatar)), options_(options), renderer_(avatar_->gaussian, options.device) {
   check_options(options_);
 }
 
@@ -55,24 +53,7 @@ Image8 AvatarPainter::paint(const MotionFrame& motion, double time) {
 }
 
 Image8 AvatarPainter::paint(const MotionFrame& motion, const Camera& camera) {
-  const std::size_t pixels = static_cast<std::size_t>(camera.width) * camera.height;
-  rgb_.resize(pixels * 3);
-  alpha_.resize(pixels);
-  renderer_.render(motion, camera, SplatOptions{}, rgb_.data(), alpha_.data());
-  Image8 picture(camera.width, camera.height, 3);
-  parallel_for(camera.height, 16, [&](std::int64_t y) {
-    const float t = (static_cast<float>(y) + 0.5f) / static_cast<float>(camera.height);
-    for (int x = 0; x < camera.width; ++x) {
-      const std::size_t i = static_cast<std::size_t>(y) * camera.width + x;
-      const float rest = 1 - alpha_[i];
-      for (int c = 0; c < 3; ++c) {
-        const float background = (1 - t) * options_.background_top[c] + t * options_.background_bottom[c];
-        const float value = std::clamp(rgb_[i * 3 + c] + rest * background, 0.0f, 1.0f);
-        picture.pixels[i * 3 + c] = static_cast<std::uint8_t>(value * 255.0f + 0.5f);
-      }
-    }
-  });
-  return picture;
+  return renderer_.paint(motion, camera, {options_.background_top, options_.background_bottom});
 }
 
 struct Session::Impl {

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "mien/base/error.h"
+#include "mien/gaussian_avatar/renderer.h"
 #include "mien/metrics/image_metrics.h"
 #include "mien/metrics/landmark_metrics.h"
 #include "mien/metrics/lpips.h"
@@ -186,7 +187,7 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
   const std::vector<SampleKey> keys = wanted_keys(reader, options);
   std::optional<Lpips> lpips;
   if (!options.lpips_weights.empty()) lpips = Lpips::load(options.lpips_weights);
-  GaussianRenderer renderer(avatar);
+  AvatarRenderer renderer(avatar, options.device);
   DrivingMotions driving(avatar, capture, options);
   TrueHead true_head(capture);
   LandmarkComparison landmarks(avatar.head, true_head);
@@ -210,7 +211,7 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
     if (lpips && std::min(a.width, a.height) >= Lpips::kSmallestSide) perceptual.add((*lpips)(a, b));
     if (true_head.known) {
       const std::vector<Vec3>& posed = true_head.posed(*sample.motion);
-      landmarks.add(posed, renderer.surface().vertices(), sample.camera);
+      landmarks.add(posed, renderer.vertices(), sample.camera);
       wrinkles.add(*sample.motion, posed, sample.camera, a, b, mask);
     }
     if (!options.sheet.empty() && truth.size() < kSheetColumns && n % stride == stride / 2) {

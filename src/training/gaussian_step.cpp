@@ -1,26 +1,33 @@
 #include "gaussian_step.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
+#include "feature_weights.h"
+#include "limits.h"
 #include "mien/base/error.h"
 #include "mien/base/parallel.h"
 
 namespace mien {
 namespace {
 
-// Gaussians beyond these sizes are optimisation accidents: needles, or sheets that hide what moves behind them.
-constexpr float kSmallest = 1.5e-4f;  // metres
-constexpr float kLargest = 0.015f;
-
 constexpr std::size_t kNetworkGroups = 7;  // the first group of network weights
+
+void check_group(const ParameterGroup& group) {
+  for (std::size_t i = 0; i < group.parameters->size(); ++i) {
+    if (!std::isfinite((*group.parameters)[i])) {
+      throw Error(ErrorCode::kInternal,
+                  fmt::format("training stopped: {}[{}] is {}", group.name, i, (*group.parameters)[i]),
+                  "resume from the last checkpoint with a lower learning rate");
+    }
+  }
+}
 
 }  // namespace
 
 GaussianOptimiser::GaussianOptimiser(GaussianAvatar& avatar, const GaussianTrainOptions& options)
     : avatar_(avatar), options_(options), frames_(avatar.head) {
-  fetch();
+  take_sh();
   Gaussians& g = avatar_.gaussians;
   groups_ = {{"means", &g.means, {}, {}},
              {"quats", &g.quats, {}, {}},
@@ -33,8 +40,18 @@ GaussianOptimiser::GaussianOptimiser(GaussianAvatar& avatar, const GaussianTrain
     learner_.emplace(avatar_);
     for (const G2aLearner::Parameter& p : learner_->parameters()) groups_.push_back({p.name, p.values, {}, {}});
   }
+  resize_work();
+}
+
+void GaussianOptimiser::fetch() {
+  take_sh();
+  resize_work();
+  if (learner_) learner_.emplace(avatar_);
+}
+
+void GaussianOptimiser::resize_work() {
+  const auto n = static_cast<std::size_t>(avatar_.gaussians.count());
   for (Group& group : groups_) group.gradients.assign(group.parameters->size(), 0.0f);
-  const auto n = static_cast<std::size_t>(g.count());
   scales_.resize(n * 3);
   opacities_.resize(n);
   d_means_.resize(n * 3);
@@ -43,7 +60,7 @@ GaussianOptimiser::GaussianOptimiser(GaussianAvatar& avatar, const GaussianTrain
   d_sh_.resize(n * kShCoefficients * 3);
 }
 
-void GaussianOptimiser::fetch() {
+void GaussianOptimiser::take_sh() {
   const auto n = static_cast<std::size_t>(avatar_.gaussians.count());
   sh_base_.resize(n * 3);
   sh_rest_.resize(n * (kShCoefficients - 1) * 3);
@@ -67,52 +84,12 @@ void GaussianOptimiser::write_sh(std::vector<float>& out) const {
   });
 }
 
-// More weight on lips and eyes, where a viewer looks first: on the rectangles that they cover in the picture, when the
-// face is turned to the camera.
 void GaussianOptimiser::weigh_pixels(const Camera& camera) {
   weight_.clear();
-  if (options_.mouth_weight <= 0 && options_.eye_weight <= 0) return;
-  constexpr float kMargin = 0.003f;  // metres round the features
-  constexpr float kFacing = 0.35f;   // cosine between where the feature looks and the camera
-  struct Feature {
-    Vec3 sum = Vec3::Zero(), out = Vec3::Zero();
-    float left = 1e9f, right = -1e9f, top = 1e9f, bottom = -1e9f;
-    int count = 0;
-  };
-  std::array<Feature, 3> features;  // mouth, left eye, right eye
-  const HeadModel& head = avatar_.head;
-  for (int v = 0; v < head.vertex_count(); ++v) {
-    const HeadRegion r = head.region[v];
-    const int f = r == HeadRegion::kUpperLip || r == HeadRegion::kLowerLip             ? 0
-                  : r == HeadRegion::kUpperLidLeft || r == HeadRegion::kLowerLidLeft   ? 1
-                  : r == HeadRegion::kUpperLidRight || r == HeadRegion::kLowerLidRight ? 2
-                                                                                       : -1;
-    if (f < 0) continue;
-    Feature& feature = features[f];
-    const Vec2 at = camera.project(frames_.vertices()[v]);
-    feature.left = std::min(feature.left, at.x());
-    feature.right = std::max(feature.right, at.x());
-    feature.top = std::min(feature.top, at.y());
-    feature.bottom = std::max(feature.bottom, at.y());
-    feature.sum += frames_.vertices()[v];
-    feature.out += frames_.deformation()[v].col(2);  // straight ahead, carried along
-    ++feature.count;
-  }
-  for (std::size_t f = 0; f < features.size(); ++f) {
-    const Feature& feature = features[f];
-    const float extra = f == 0 ? options_.mouth_weight : options_.eye_weight;
-    if (feature.count == 0 || extra <= 0) continue;
-    const Vec3 centre = feature.sum / static_cast<float>(feature.count);
-    const Vec3 to_camera = (camera.centre() - centre).normalized();
-    if (feature.out.normalized().dot(to_camera) < kFacing) continue;
-    const float margin = kMargin * camera.fx / std::max(0.01f, camera.to_camera(centre).z());
-    const int x0 = std::clamp(static_cast<int>(feature.left - margin), 0, camera.width);
-    const int x1 = std::clamp(static_cast<int>(feature.right + margin) + 1, 0, camera.width);
-    const int y0 = std::clamp(static_cast<int>(feature.top - margin), 0, camera.height);
-    const int y1 = std::clamp(static_cast<int>(feature.bottom + margin) + 1, 0, camera.height);
+  for (const WeightedRectangle& r : feature_rectangles(avatar_.head, frames_, camera, options_)) {
     if (weight_.empty()) weight_.assign(static_cast<std::size_t>(camera.width) * camera.height, 1.0f);
-    for (int y = y0; y < y1; ++y) {
-      for (int x = x0; x < x1; ++x) weight_[static_cast<std::size_t>(y) * camera.width + x] = 1 + extra;
+    for (int y = r.y0; y < r.y1; ++y) {
+      for (int x = r.x0; x < r.x1; ++x) weight_[static_cast<std::size_t>(y) * camera.width + x] = 1 + r.extra;
     }
   }
 }
@@ -162,8 +139,8 @@ ImageLossValue GaussianOptimiser::step(const TrainingSample& sample, const float
   weigh_pixels(sample.camera);
   const ImageLossValue value =
       loss_(sample.camera.width, sample.camera.height, rgb_.data(), target_.data(), alpha_.data(), sample.matte.data(),
-            weight_.empty() ? nullptr : weight_.data(), ImageLossOptions{}, d_rgb_.data(), d_alpha_.data());
-  if (!std::isfinite(value.total)) check_finite();
+            weight_.empty() ? nullptr : weight_.data(), options_.loss, d_rgb_.data(), d_alpha_.data());
+  if (!std::isfinite(value.total)) refuse_loss();
 
   std::fill(d_means_.begin(), d_means_.end(), 0.0f);
   std::fill(d_scales_.begin(), d_scales_.end(), 0.0f);
@@ -192,16 +169,13 @@ ImageLossValue GaussianOptimiser::step(const TrainingSample& sample, const float
 void GaussianOptimiser::chain_gradients() {
   const Gaussians& g = avatar_.gaussians;
   const auto& canonical = frames_.canonical();
-  const float pull = options_.anchor_pull * 1e6f / static_cast<float>(g.count());
+  const float pull = anchor_pull(options_, g.count());
   parallel_for(g.count(), 1024, [&](std::int64_t i) {
     const Mat3 turn = Eigen::Map<const Eigen::Matrix<float, 3, 3, Eigen::RowMajor>>(&deformation_[i * 9]);
     Vec3 gradient = turn.transpose() * Eigen::Map<const Vec3>(&d_means_[i * 3]);
     const GaussianAnchor& anchor = avatar_.anchors[i];
-    if (anchor.weight[3] == 0) {  // on the surface: three corners
-      Vec3 home = Vec3::Zero();
-      for (int k = 0; k < 3; ++k) home += anchor.weight[k] * canonical[anchor.vertex[k]];
-      gradient += 2 * pull * (Eigen::Map<const Vec3>(&g.means[i * 3]) - home);
-    }
+    if (on_surface(anchor))
+      gradient += 2 * pull * (Eigen::Map<const Vec3>(&g.means[i * 3]) - home_of(anchor, canonical));
     Eigen::Map<Vec3>{&groups_[0].gradients[i * 3]} = gradient;
     for (int k = 0; k < 3; ++k) groups_[2].gradients[i * 3 + k] = d_scales_[i * 3 + k] * scales_[i * 3 + k];
     groups_[3].gradients[i] = d_opacities_[i] * opacities_[i] * (1 - opacities_[i]);
@@ -213,14 +187,11 @@ void GaussianOptimiser::chain_gradients() {
   parallel_for(static_cast<std::int64_t>(avatar_.modes.gaussian.size()), 1024, [&](std::int64_t k) {
     const float* sh = &d_sh_[static_cast<std::size_t>(avatar_.modes.gaussian[k]) * kShCoefficients * 3];
     float* gradient = &groups_[6].gradients[static_cast<std::size_t>(k) * modes * 3];
-    // Pictures show the inside of the mouth too rarely to tell thirteen movements apart: it learns the open jaw's
-    // light.
     const GaussianAnchor& anchor = avatar_.anchors[static_cast<std::size_t>(avatar_.modes.gaussian[k])];
     const HeadRegion region = avatar_.head.region[static_cast<std::size_t>(anchor.vertex[0])];
-    const bool inner =
-        region == HeadRegion::kTeeth || region == HeadRegion::kTongue || region == HeadRegion::kMouthInside;
+    const bool inner = is_inner_region(region);
     for (std::size_t m = 0; m < modes; ++m) {
-      const bool learns = !inner || avatar_.modes.names[m] == "jaw_open";
+      const bool learns = !inner || avatar_.modes.names[m] == kInnerMode;
       for (int c = 0; c < 3; ++c) gradient[m * 3 + c] = learns ? activations_[m] * sh[c] : 0.0f;
     }
   });
@@ -234,18 +205,8 @@ void GaussianOptimiser::chain_networks() {
 }
 
 void GaussianOptimiser::limit_sizes() {
-  const float low = std::log(kSmallest), high = std::log(kLargest);
+  const float low = std::log(kSmallestScale), high = std::log(kLargestScale);
   for (float& s : avatar_.gaussians.log_scales) s = std::clamp(s, low, high);
-}
-
-void GaussianOptimiser::check_group(const Group& group) {
-  for (std::size_t i = 0; i < group.parameters->size(); ++i) {
-    if (!std::isfinite((*group.parameters)[i])) {
-      throw Error(ErrorCode::kInternal,
-                  fmt::format("training stopped: {}[{}] is {}", group.name, i, (*group.parameters)[i]),
-                  "resume from the last checkpoint with a lower learning rate");
-    }
-  }
 }
 
 // Every step: a rotation that is not a number only makes its Gaussian vanish, which no loss shows.
@@ -253,10 +214,14 @@ void GaussianOptimiser::check_networks() const {
   for (std::size_t i = kNetworkGroups; i < groups_.size(); ++i) check_group(groups_[i]);
 }
 
-void GaussianOptimiser::check_finite() const {
-  for (const Group& group : groups_) check_group(group);
+void GaussianOptimiser::refuse_loss() const {
+  check_finite(groups_);
   throw Error(ErrorCode::kInternal, "training stopped: the loss is not finite although every parameter is",
               "check the capture's pictures and cameras with: mien capture check");
+}
+
+void check_finite(const std::vector<ParameterGroup>& groups) {
+  for (const ParameterGroup& group : groups) check_group(group);
 }
 
 }  // namespace mien

@@ -1,23 +1,16 @@
-// One optimisation step of a Gaussian avatar: draw, compare, carry the gradient back to the canonical parameters, step.
+// One optimisation step of a Gaussian avatar on the CPU: draw, compare, carry the gradient back to the canonical
+// parameters, step. The oracle of the CUDA version.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "avatar_optimiser.h"
 #include "g2a_learner.h"
 #include "mien/gaussian_avatar/gaussian_avatar.h"
-#include "mien/training/adam.h"
-#include "mien/training/gaussian_trainer.h"
-#include "mien/training/image_loss.h"
-#include "training_samples.h"
 
 namespace mien {
-
-struct StepRates {
-  float means, quats, scales, opacity, sh_base, sh_rest, modes;
-  float g2anet = 0;
-};
 
 class GaussianOptimiser {
  public:
@@ -28,12 +21,7 @@ class GaussianOptimiser {
   // The last picture drawn, [H,W,3].
   const std::vector<float>& picture() const { return rgb_; }
 
-  struct Group {
-    std::string name;
-    std::vector<float>* parameters;
-    std::vector<float> gradients;
-    AdamState state;
-  };
+  using Group = ParameterGroup;
   // means, quats, log_scales, opacity_logits, sh_base [N,3], sh_rest [N,15,3], modes [K,M,3], and the networks' weights
   std::vector<Group>& groups() { return groups_; }
   // Without the networks the steps are the canonical stage's. On at first, where the avatar has networks.
@@ -44,6 +32,8 @@ class GaussianOptimiser {
   void fetch();
 
  private:
+  void take_sh();
+  void resize_work();
   void write_sh(std::vector<float>& out) const;
   void weigh_pixels(const Camera& camera);
   void draw(const TrainingSample& sample, const float background[3], int sh_degree);
@@ -52,9 +42,8 @@ class GaussianOptimiser {
   void chain_networks();
   bool networks() const { return learner_ && networks_on_; }
   void limit_sizes();
-  static void check_group(const Group& group);
   void check_networks() const;
-  void check_finite() const;
+  [[noreturn]] void refuse_loss() const;
 
   GaussianAvatar& avatar_;
   const GaussianTrainOptions& options_;

@@ -3,16 +3,17 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <deque>
 #include <fstream>
 #include <map>
 
+#include "avatar_optimiser.h"
 #include "checkpoint.h"
 #include "early_stop.h"
-#include "gaussian_step.h"
+#include "growth.h"
 #include "mien/base/error.h"
 #include "mien/base/hash.h"
 #include "mien/base/json.h"
+#include "mien/base/log.h"
 #include "mien/base/random.h"
 #include "mien/head/measures.h"
 #include "training_samples.h"
@@ -21,15 +22,17 @@ namespace mien {
 namespace {
 
 constexpr int kShWarmUp = 400;          // steps per SH degree
-constexpr int kCheckpointEvery = 1000;  // steps
+constexpr int kCheckpointEvery = 1000;  // steps; a GPU takes so many more between checkpoints and previews:
 constexpr int kPreviewEvery = 500;
+constexpr int kCudaPace = 10;
 constexpr int kLogEvery = 50;
-constexpr int kReadAhead = 3;
-constexpr float kFinalRate = 0.05f;  // of the position rate at the end
-constexpr int kOpenMoments = 4;      // that show what the closed mouth hides
-constexpr float kWideOpen = 10;      // mm between the lips that count as a fully open mouth
-constexpr int kLeastViews = 2;       // of the canonical moment, that must have a Gaussian in the picture
-constexpr float kSeenAtFirst = 1;    // pixels: of Gaussians that training does not even start with
+constexpr int kGrowthRounds = 8;      // in which the number of Gaussians grows
+constexpr double kGrowthShare = 0.5;  // of the moving stage, in which they lie
+constexpr float kFinalRate = 0.05f;   // of the position rate at the end
+constexpr int kOpenMoments = 4;       // that show what the closed mouth hides
+constexpr float kWideOpen = 10;       // mm between the lips that count as a fully open mouth
+constexpr int kLeastViews = 2;        // of the canonical moment, that must have a Gaussian in the picture
+constexpr float kSeenAtFirst = 1;     // pixels: of Gaussians that training does not even start with
 
 // FNV-1a over what a checkpoint must agree with.
 std::uint64_t fingerprint(const Capture& capture, const GaussianTrainOptions& options) {
@@ -40,6 +43,10 @@ std::uint64_t fingerprint(const Capture& capture, const GaussianTrainOptions& op
                       options.initialise.surface_count, options.initialise.volume_count);
   text += fmt::format(":{}:{}:{}:{}", options.initialise.colour_modes, options.mouth_weight, options.eye_weight,
                       options.open_mouth_bias);
+  const ImageLossOptions plain;
+  if (options.loss.l1 != plain.l1 || options.loss.ssim != plain.ssim || options.loss.matte != plain.matte)
+    text += fmt::format(":loss:{}:{}:{}", options.loss.l1, options.loss.ssim, options.loss.matte);
+  if (options.grow_to > 0) text += fmt::format(":grow:{}", options.grow_to);
   if (options.networks) {
     const G2aOptions& g = options.g2anet;
     text += fmt::format(":g2a:{}:{}:{}:{}:{}:{}", g.width, g.frequencies, g.feature_net, g.emotion, g.dynamic_opacity,
@@ -185,12 +192,14 @@ class TrainingLog {
     out_.open(path, go_on ? std::ios::app : std::ios::trunc);
     if (!out_) throw Error(ErrorCode::kIo, path.string() + ": cannot be written", "choose another place for the log");
   }
-  void add(int step, const char* stage, const ImageLossValue& loss) {
+  // The mean of the last `steps` steps.
+  void add(int step, int steps, const char* stage, const ImageLossValue& loss) {
     if (!out_.is_open()) return;
-    l1_ += loss.l1;
-    ssim_ += loss.ssim;
-    total_ += loss.total;
-    if (++count_ < kLogEvery) return;
+    l1_ += steps * loss.l1;
+    ssim_ += steps * loss.ssim;
+    total_ += steps * loss.total;
+    count_ += steps;
+    if (count_ < kLogEvery) return;
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     out_ << Json({{"step", step + 1},
                   {"stage", stage},
@@ -211,10 +220,28 @@ class TrainingLog {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+// Whether to train on the GPU.
+bool trains_on_cuda(const GaussianTrainOptions& options) {
+  if (!options.networks) return use_cuda(options.device);
+  if (options.device == Device::kCuda) spdlog::warn("G2ANet learns on the CPU only: training goes on there");
+  return false;
+}
+
+// How many Gaussians to split before a step; 0 = none.
+int growth_before(int step, int count, const GaussianTrainOptions& options) {
+  const int length = static_cast<int>(options.dynamic_steps * kGrowthShare) / kGrowthRounds;
+  const int since = step - options.canonical_steps;
+  if (count >= options.grow_to || length == 0 || since <= 0 || since % length != 0) return 0;
+  const int round = since / length;
+  return round > kGrowthRounds ? 0 : (options.grow_to - count) / (kGrowthRounds + 1 - round);
+}
+
 }  // namespace
 
 GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrainOptions& options,
                                      GaussianTrainReport* report) {
+  const bool cuda = trains_on_cuda(options);
+  const int pace = cuda ? kCudaPace : 1;
   const SampleReader reader(capture, "train", options.cache_bytes);
   const std::vector<SampleKey> canonical = canonical_keys(reader);
   const std::uint64_t mark = fingerprint(capture, options);
@@ -228,8 +255,12 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
   const MouthOpenings openings(reader);
   const SampleChoice choice(reader, openings, options.open_mouth_bias);
   if (first == 0) avatar = start_avatar(reader, canonical, openings, options);
-  GaussianOptimiser optimiser(avatar, options);
-  if (first > 0) load_optimiser_state(options.checkpoint, optimiser.groups());
+  const std::unique_ptr<AvatarOptimiser> optimiser =
+      cuda ? make_cuda_optimiser(avatar, options, reader) : make_cpu_optimiser(avatar, options, reader);
+  if (first > 0) {
+    load_optimiser_state(options.checkpoint, optimiser->groups());
+    optimiser->fetch();
+  }
 
   const int total = options.canonical_steps + options.dynamic_steps;
   // Each step draws its picture from a generator of its own, so that resuming needs no generator state.
@@ -239,51 +270,62 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
     return reader.keys()[choice.pick(random.uniform())];
   };
   const auto save = [&](int step) {
-    optimiser.store();
-    if (!options.checkpoint.empty()) save_checkpoint(options.checkpoint, avatar, optimiser.groups(), step, mark);
+    optimiser->store();
+    if (!options.checkpoint.empty()) save_checkpoint(options.checkpoint, avatar, optimiser->groups(), step, mark);
     if (!options.preview.empty()) write_preview(options.preview, avatar, reader);
   };
-  std::deque<std::future<TrainingSample>> ahead;
   int requested = first;
   const auto start = std::chrono::steady_clock::now();
   TrainingLog log(options.log, first > 0);
   double mean_l1 = 0;
-  int step = first;
+  int step = first, reported = first;
   bool stopped = false, settled = false;
   EarlyStop enough(options.patience);  // a run that is resumed begins to count anew
   for (; step < total && !stopped && !settled; ++step) {
-    while (requested < total && static_cast<int>(ahead.size()) < kReadAhead)
-      ahead.push_back(reader.read_ahead(key_at(requested++)));
-    const TrainingSample sample = ahead.front().get();
-    ahead.pop_front();
+    if (const int splits = growth_before(step, avatar.gaussians.count(), options); splits > 0) {
+      optimiser->store();
+      grow_gaussians(avatar, optimiser->groups(), covered_error(avatar, reader, options), splits);
+      optimiser->fetch();
+    }
+    while (requested < total && requested - step < optimiser->ahead()) optimiser->announce(key_at(requested++));
     Random random(options.seed * 7919 + static_cast<std::uint64_t>(step), 5);
+    StepJob job;
     const float grey = step % 3 == 0 ? 0.0f : random.uniform();
-    const float background[3] = {grey, step % 3 == 2 ? random.uniform() : grey, grey};
-    const double progress = static_cast<double>(step) / total;
-    const int degree = std::min(3, step / kShWarmUp);
-    optimiser.use_networks(step >= options.canonical_steps);
-    const ImageLossValue loss = optimiser.step(sample, background, degree, rates_at(options, progress));
-    log.add(step, step < options.canonical_steps ? "canonical" : "dynamic", loss);
-    settled = step >= options.canonical_steps && enough.add(step + 1, 1, loss.l1);
-    mean_l1 = step == first ? loss.l1 : 0.98 * mean_l1 + 0.02 * loss.l1;
-    if (!options.preview.empty() && step > 0 && step % kPreviewEvery == 0) {
-      optimiser.store();
+    job.background = {grey, step % 3 == 2 ? random.uniform() : grey, grey};
+    job.key = key_at(step);
+    job.sh_degree = std::min(3, step / kShWarmUp);
+    job.rates = rates_at(options, static_cast<double>(step) / total);
+    optimiser->use_networks(step >= options.canonical_steps);
+    optimiser->step(job);
+    const int done = step + 1;
+    if (done % optimiser->report_every() == 0 || done == total) {
+      const ImageLossValue loss = optimiser->losses();
+      log.add(step, done - reported, step < options.canonical_steps ? "canonical" : "dynamic", loss);
+      const double keep = reported == first ? 0 : std::pow(0.98, done - reported);
+      mean_l1 = keep * mean_l1 + (1 - keep) * loss.l1;
+      settled = step >= options.canonical_steps && enough.add(done, done - reported, loss.l1);
+      reported = done;
+      if (options.progress && !options.progress(done, total, fmt::format("L1 {:.4f}", mean_l1))) stopped = true;
+    }
+    if (!options.preview.empty() && step > 0 && step % (kPreviewEvery * pace) == 0) {
+      optimiser->store();
       write_preview(options.preview, avatar, reader);
     }
-    if (!options.checkpoint.empty() && step > 0 && step % kCheckpointEvery == 0) save(step + 1);
-    if (options.progress && !options.progress(step + 1, total, fmt::format("L1 {:.4f}", mean_l1))) stopped = true;
+    if (!options.checkpoint.empty() && step > 0 && step % (kCheckpointEvery * pace) == 0) save(done);
   }
   save(step);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const bool finished = (step == total || settled) && !stopped;
   if (finished) {
     prune_floaters(avatar, reader.motion(canonical.front()), canonical_views(reader, canonical), kLeastViews);
     prune_unseen(avatar, capture);
   }
   if (report != nullptr) {
+    report->cuda = cuda;
     report->steps = step;
     report->finished = finished;
     report->early = settled && finished;
-    report->seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report->seconds = seconds;
     report->steps_per_second = (step - first) / std::max(report->seconds, 1e-9);
     report->final_l1 = mean_l1;
   }

@@ -29,15 +29,27 @@ const MotionFrame& SampleReader::motion(const SampleKey& key) const {
   return motions_.at(key.sequence).frames[key.frame];
 }
 
-TrainingSample SampleReader::read(const SampleKey& key) const {
+std::shared_ptr<const CaptureFrame> SampleReader::picture(const SampleKey& key) const {
   const CaptureSequence& sequence = capture_->sequences[key.sequence];
-  const CaptureView& view = sequence.views[key.view];
-  const auto frame = cache_->get(sequence, view, key.frame);
+  return cache_->get(sequence, sequence.views[key.view], key.frame);
+}
+
+Camera SampleReader::camera(const SampleKey& key) const {
+  const CaptureSequence& sequence = capture_->sequences[key.sequence];
+  return capture_->camera_at(sequence, sequence.views[key.view], key.frame);
+}
+
+const std::array<float, 3>& SampleReader::background(const SampleKey& key) const {
+  return capture_->camera(capture_->sequences[key.sequence].views[key.view].camera).background;
+}
+
+TrainingSample SampleReader::read(const SampleKey& key) const {
+  const auto frame = picture(key);
   TrainingSample sample;
   sample.key = key;
-  sample.camera = capture_->camera_at(sequence, view, key.frame);
+  sample.camera = camera(key);
   sample.motion = &motion(key);
-  const auto& background = capture_->camera(view.camera).background;
+  const std::array<float, 3>& background = this->background(key);
   const std::size_t pixels = static_cast<std::size_t>(frame->rgb.width) * frame->rgb.height;
   sample.rgb.resize(pixels * 3);
   sample.matte.resize(pixels);

@@ -1,6 +1,7 @@
 // Which picture to train on next, read ahead on a thread of its own.
 #pragma once
 
+#include <array>
 #include <future>
 #include <map>
 #include <memory>
@@ -33,6 +34,10 @@ class SampleReader {
   const std::vector<SampleKey>& keys() const { return keys_; }
   const MotionFrame& motion(const SampleKey& key) const;
   TrainingSample read(const SampleKey& key) const;  // thread-safe
+  // The picture as stored, over the background of its camera. Thread-safe.
+  std::shared_ptr<const CaptureFrame> picture(const SampleKey& key) const;
+  Camera camera(const SampleKey& key) const;
+  const std::array<float, 3>& background(const SampleKey& key) const;
   std::future<TrainingSample> read_ahead(SampleKey key) const;
   const Capture& capture() const { return *capture_; }
 

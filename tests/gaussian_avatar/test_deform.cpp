@@ -5,6 +5,7 @@
 #include "mien/base/random.h"
 #include "mien/gaussian_avatar/cuda.h"
 #include "mien/gaussian_avatar/gaussian_avatar.h"
+#include "mien/gaussian_avatar/renderer.h"
 #include "simple_head.h"
 
 namespace mien {
@@ -122,8 +123,8 @@ TEST(CudaAvatarPose, AgreesWithTheCpuWhereTheSurfaceIsCreased) {
 INSTANTIATE_TEST_SUITE_P(Devices, Deform, testing::Values("cpu", "cuda"),
                          [](const auto& p) { return std::string(p.param); });
 
-TEST(CudaGaussianRenderer, DrawsWhatTheCpuDraws) {
-  if (!cuda_missing().empty()) GTEST_SKIP() << cuda_missing();
+// An avatar with everything that changes from moment to moment.
+GaussianAvatar dressed_avatar(bool networks) {
   GaussianAvatar avatar = random_avatar(2000);
   Random random(6);
   Gaussians& g = avatar.gaussians;
@@ -137,25 +138,42 @@ TEST(CudaGaussianRenderer, DrawsWhatTheCpuDraws) {
     avatar.modes.gaussian.push_back(i);
     for (int k = 0; k < 3 * avatar.modes.count(); ++k) avatar.modes.colour.push_back(0.5f * random.normal());
   }
+  if (!networks) return avatar;
   avatar.g2anet = make_g2anet(avatar, {32, 6, true, true, true}, 4);
   avatar.g2anet.gaussian.clear();
   for (std::int32_t i = 0; i < 2000; i += 2) avatar.g2anet.gaussian.push_back(i);
   for (auto* stack : {&avatar.g2anet.feature, &avatar.g2anet.rotation}) {
     for (float& w : stack->back().weight) w = 0.05f * random.normal();
   }
+  return avatar;
+}
+
+MotionFrame lively_frame(const HeadModel& head, float strength) {
   MotionFrame frame;
-  frame.expression.assign(avatar.head.expression_names.size(), 0.0f);
-  for (std::size_t e = 0; e < frame.expression.size(); e += 2) frame.expression[e] = 0.4f;
-  frame.pose.root = Quat(Eigen::AngleAxisf(0.4f, Vec3::UnitY()));
-  const Camera camera = look_at({0.1f, 0.1f, 0.9f}, {0, 0, 0}, 0.5f, 130, 110);
-  const SplatOptions options;
-  std::vector<float> rgb(3 * 130 * 110), alpha(130 * 110);
-  GaussianRenderer(avatar).render(frame, camera, options, rgb.data(), alpha.data());
-  const CudaArray<float> rgb_there(rgb.size()), alpha_there(alpha.size());
-  CudaGaussianRenderer renderer(avatar);
-  for (int repeat = 0; repeat < 2; ++repeat) {
-    renderer.render(frame, camera, options, rgb_there.data(), alpha_there.data());
-    const std::vector<float> got = rgb_there.host(), got_alpha = alpha_there.host();
+  frame.expression.assign(head.expression_names.size(), 0.0f);
+  for (std::size_t e = 0; e < frame.expression.size(); e += 2) frame.expression[e] = strength;
+  frame.emotion = {0.3f, 0.7f};
+  frame.pose.root = Quat(Eigen::AngleAxisf(strength, Vec3::UnitY()));
+  return frame;
+}
+
+class CudaRenderer : public testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    if (!cuda_missing().empty()) GTEST_SKIP() << cuda_missing();
+  }
+  const GaussianAvatar avatar_ = dressed_avatar(GetParam());
+  const Camera camera_ = look_at({0.1f, 0.1f, 0.9f}, {0, 0, 0}, 0.5f, 130, 110);
+};
+
+TEST_P(CudaRenderer, DrawsWhatTheCpuDraws) {
+  std::vector<float> rgb(3 * 130 * 110), alpha(130 * 110), got = rgb, got_alpha = alpha;
+  AvatarRenderer cpu(avatar_, Device::kCpu), cuda(avatar_, Device::kCuda);
+  EXPECT_TRUE(cuda.cuda());
+  for (const float strength : {0.4f, 0.1f, 0.4f}) {  // nothing stays of an earlier moment
+    const MotionFrame frame = lively_frame(avatar_.head, strength);
+    cpu.render(frame, camera_, SplatOptions{}, rgb.data(), alpha.data());
+    cuda.render(frame, camera_, SplatOptions{}, got.data(), got_alpha.data());
     double mean = 0, covered = 0;
     for (std::size_t i = 0; i < got.size(); ++i) {
       ASSERT_NEAR(got[i], rgb[i], 6e-3f) << i;
@@ -167,6 +185,34 @@ TEST(CudaGaussianRenderer, DrawsWhatTheCpuDraws) {
     }
     EXPECT_LT(mean, 2e-5);
     EXPECT_GT(covered, 1000);
+    for (std::size_t v = 0; v < cpu.vertices().size(); ++v) ASSERT_EQ(cuda.vertices()[v], cpu.vertices()[v]);
+  }
+}
+
+TEST_P(CudaRenderer, PaintsWhatTheCpuPaints) {
+  AvatarRenderer cpu(avatar_, Device::kCpu), cuda(avatar_, Device::kCuda);
+  const MotionFrame frame = lively_frame(avatar_.head, 0.3f);
+  const Backdrop backdrop = {{0.6f, 0.5f, 0.4f}, {0.1f, 0.2f, 0.3f}};
+  const Image8 expected = cpu.paint(frame, camera_, backdrop), got = cuda.paint(frame, camera_, backdrop);
+  ASSERT_EQ(got.pixels.size(), expected.pixels.size());
+  int unlike = 0;
+  for (std::size_t i = 0; i < got.pixels.size(); ++i) {
+    ASSERT_NEAR(got.pixels[i], expected.pixels[i], 2) << i;
+    unlike += got.pixels[i] != expected.pixels[i] ? 1 : 0;
+  }
+  EXPECT_LT(unlike, 200) << "of 42900 values: only where rounding decides";
+  EXPECT_NEAR(expected.pixels.front(), 0.6f * 255, 1.5f) << "a corner of the backdrop";
+}
+
+INSTANTIATE_TEST_SUITE_P(Looks, CudaRenderer, testing::Bool(),
+                         [](const auto& p) { return std::string(p.param ? "networks" : "modes"); });
+
+TEST(AvatarRenderer, TheCpuIsTakenWhenAskedForAndCudaRefusedWhenAbsent) {
+  const GaussianAvatar avatar = dressed_avatar(false);
+  EXPECT_FALSE(AvatarRenderer(avatar, Device::kCpu).cuda());
+  EXPECT_EQ(AvatarRenderer(avatar, Device::kAuto).cuda(), cuda_missing().empty());
+  if (!cuda_missing().empty()) {
+    EXPECT_THROW(AvatarRenderer(avatar, Device::kCuda), Error);
   }
 }
 

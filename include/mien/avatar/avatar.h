@@ -11,8 +11,10 @@
 
 namespace mien {
 
-constexpr int kAvatarVersion = 3;  // of the file; readers refuse newer ones. 2 added colour modes, 3 G2ANet; a file is
-                                   // written as the oldest version that has what it holds
+// Of the file; readers refuse newer ones. 2 added colour modes, 3 G2ANet, 4 bytes for the directions' colours and the
+// modes of large avatars; a file is written as the oldest version that has what it holds.
+constexpr int kAvatarVersion = 4;
+constexpr int kCompactFrom = 50000;  // Gaussians
 
 struct AvatarAppearance {
   std::string name;
@@ -34,7 +36,8 @@ struct Avatar {
   // Throws kNotFound; kBadFile for damage (also indices out of range, NaN, sizes that do not agree); kUnsupported for a
   // newer version or another renderer, saying which.
   static Avatar load(const std::filesystem::path& path);
-  // Atomic. Shapes and colours are stored as F16, positions as F32.
+  // Atomic. Shapes and colours are stored as F16, positions as F32; from kCompactFrom Gaussians on, colours by
+  // direction and modes as bytes.
   void save(const std::filesystem::path& path) const;
 
   // Index of an appearance; throws kBadArgument, listing those that exist.

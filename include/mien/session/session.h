@@ -10,6 +10,7 @@
 
 #include "mien/actor/idle.h"
 #include "mien/avatar/avatar.h"
+#include "mien/gaussian_avatar/renderer.h"
 #include "mien/motion/speech_driver.h"
 #include "mien/session/view.h"
 
@@ -23,8 +24,9 @@ struct SessionOptions {
   std::array<float, 3> background_bottom = {0.36f, 0.39f, 0.44f};
   bool idle = true;  // blinks, gaze, breathing, head sway
   IdleOptions idle_options;
-  std::string person = {};  // whose way of moving, of those the speech networks know; "" = their default
-  float mouth_gain = 1;     // [0, 2] size of the mouth's movements; closures stay closed
+  std::string person = {};        // whose way of moving, of those the speech networks know; "" = their default
+  float mouth_gain = 1;           // [0, 2] size of the mouth's movements; closures stay closed
+  Device device = Device::kAuto;  // where pictures are drawn
 };
 
 struct SessionFrame {
@@ -67,8 +69,7 @@ class AvatarPainter {
  private:
   std::shared_ptr<const Avatar> avatar_;
   SessionOptions options_;
-  GaussianRenderer renderer_;
-  std::vector<float> rgb_, alpha_;
+  AvatarRenderer renderer_;
 };
 
 }  // namespace mien

@@ -66,6 +66,12 @@ class CudaSplatRasterizer {
   void backward(const SplatInput& input, const Camera& camera, const SplatOptions& options, const float* d_rgb,
                 const float* d_alpha, const SplatGradients& gradients, CudaStream stream = nullptr, bool add = true);
 
+  // The same for kernels on the stream, without waiting: how many pairs the last frame wanted, in device memory, and
+  // how many there is room for. After such a frame with more than that nothing was drawn whole. Valid until the next
+  // forward() or reserve().
+  const unsigned long long* wanted_pairs() const;
+  std::int64_t capacity() const;
+
   // Waits for the stream.
   CudaSplatReport report(CudaStream stream) const;
   // Waits for the stream. If the last frame overflowed, makes room for it and half as much again and returns true: draw

@@ -9,14 +9,20 @@
 
 #include "mien/base/progress.h"
 #include "mien/capture/capture.h"
+#include "mien/cuda/device.h"
 #include "mien/gaussian_avatar/gaussian_avatar.h"
 #include "mien/gaussian_avatar/initialise.h"
+#include "mien/training/image_loss.h"
 
 namespace mien {
 
 struct GaussianTrainOptions {
-  int canonical_steps = 800;  // on the canonical moment, all views
-  int dynamic_steps = 6000;   // on random frames and views of the training split
+  Device device = Device::kAuto;  // G2ANet learns on the CPU only: it takes kAuto there, and with kCuda says so
+  int canonical_steps = 800;      // on the canonical moment, all views
+  int dynamic_steps = 6000;       // on random frames and views of the training split
+  // Gaussians that training grows to, by splitting those that cover the most error, in the first half of the moving
+  // stage; no growth when there are as many already.
+  int grow_to = 0;
   InitialiseOptions initialise;
   bool networks = false;  // G2ANet learns in the dynamic stage
   G2aOptions g2anet;
@@ -28,6 +34,7 @@ struct GaussianTrainOptions {
   float rate_modes = 4e-3f;   // of the colour modes
   float mode_decay = 0.1f;    // pull of the modes' colours to 0, as a share of their rate
   float rate_g2anet = 1e-3f;  // of the networks' weights
+  ImageLossOptions loss;      // weights of L1, SSIM and matte
   float mouth_weight = 4;     // extra weight of the L1 loss on lips and mouth
   float eye_weight = 2;       // and on the eyes
   float open_mouth_bias = 3;  // pictures of an open mouth come up to this many times more often, plus one
@@ -42,6 +49,7 @@ struct GaussianTrainOptions {
 };
 
 struct GaussianTrainReport {
+  bool cuda = false;  // where it ran
   int steps = 0;
   bool finished = false;  // false when stopped by the progress callback
   bool early = false;     // finished before the last step, since the loss had stopped falling
@@ -91,6 +99,7 @@ struct GaussianEvaluation {
 };
 
 struct GaussianEvaluationOptions {
+  Device device = Device::kAuto;
   std::string split = "test";
   std::vector<std::string> cameras;     // ids; empty = all
   int every = 10;                       // every n-th frame

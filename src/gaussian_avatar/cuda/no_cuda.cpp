@@ -18,7 +18,7 @@ CudaAvatarPose::CudaAvatarPose(const GaussianAvatar&) {
 CudaAvatarPose::~CudaAvatarPose() = default;
 CudaAvatarPose::CudaAvatarPose(CudaAvatarPose&&) noexcept = default;
 CudaAvatarPose& CudaAvatarPose::operator=(CudaAvatarPose&&) noexcept = default;
-void CudaAvatarPose::enqueue(const float*, float*, float*, CudaStream) const {}
+void CudaAvatarPose::enqueue(const float*, float*, float*, CudaStream, const float*) const {}
 int CudaAvatarPose::vertex_count() const {
   return 0;
 }
@@ -34,5 +34,11 @@ CudaGaussianRenderer::~CudaGaussianRenderer() = default;
 CudaGaussianRenderer::CudaGaussianRenderer(CudaGaussianRenderer&&) noexcept = default;
 CudaGaussianRenderer& CudaGaussianRenderer::operator=(CudaGaussianRenderer&&) noexcept = default;
 void CudaGaussianRenderer::render(const MotionFrame&, const Camera&, const SplatOptions&, float*, float*, CudaStream) {}
+void CudaGaussianRenderer::render_to_host(const MotionFrame&, const Camera&, const SplatOptions&, float*, float*) {}
+void CudaGaussianRenderer::paint(const MotionFrame&, const Camera&, const std::array<float, 3>&,
+                                 const std::array<float, 3>&, std::uint8_t*) {}
+const std::vector<Vec3>& CudaGaussianRenderer::vertices() const {
+  refuse();
+}
 
 }  // namespace mien

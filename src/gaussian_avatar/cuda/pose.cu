@@ -105,7 +105,24 @@ __global__ void __launch_bounds__(kThreads)
   out[2] = modes.base[3 * k + 2] + sum.z;
 }
 
+// A thread a value.
+__global__ void __launch_bounds__(kThreads) finish_picture_kernel(const __grid_constant__ Finish f) {
+  const int i = blockIdx.x * kThreads + threadIdx.x;
+  if (i >= 3 * f.width * f.height) return;
+  const int pixel = i / 3, c = i % 3;
+  const float t = (static_cast<float>(pixel / f.width) + 0.5f) / static_cast<float>(f.height);
+  const float background = (1 - t) * f.top[c] + t * f.bottom[c];
+  const float value = fminf(fmaxf(f.rgb[i] + (1 - f.alpha[pixel]) * background, 0.0f), 1.0f);
+  f.picture[i] = static_cast<std::uint8_t>(value * 255.0f + 0.5f);
+}
+
 }  // namespace
+
+void finish_picture(const Finish& finish, cudaStream_t stream) {
+  const int values = 3 * finish.width * finish.height;
+  if (values == 0) return;
+  finish_picture_kernel<<<(values + kThreads - 1) / kThreads, kThreads, 0, stream>>>(finish);
+}
 
 void set_mode_colours(const Modes& modes, const float* activations, float* sh, cudaStream_t stream) {
   if (modes.gaussians == 0) return;

@@ -30,6 +30,16 @@ struct Modes {
   const float* base;             // [K,3] their degree-0 coefficients at rest
 };
 
+// A drawn picture that goes over a vertical gradient.
+struct Finish {
+  int width, height;
+  const float* rgb;    // [H,W,3] over black
+  const float* alpha;  // [H,W]
+  float top[3], bottom[3];
+  std::uint8_t* picture;  // [H,W,3]
+};
+void finish_picture(const Finish& finish, cudaStream_t stream);
+
 // posed [V,3] -> frames [V][3]: columns 0 to 2 of a row are the row of D_v, column 3 is the row's entry of v - D_v c,
 // so that a Gaussian at m goes to frame * (m, 1).
 void vertex_frames(const Rest& rest, const float* posed, float4* frames, cudaStream_t stream);

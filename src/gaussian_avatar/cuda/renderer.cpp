@@ -70,9 +70,12 @@ CudaAvatarPose::~CudaAvatarPose() = default;
 CudaAvatarPose::CudaAvatarPose(CudaAvatarPose&&) noexcept = default;
 CudaAvatarPose& CudaAvatarPose::operator=(CudaAvatarPose&&) noexcept = default;
 
-void CudaAvatarPose::enqueue(const float* vertices, float* means, float* deformation, CudaStream stream) const {
-  avatar_cuda::vertex_frames(impl_->rest, vertices, impl_->frames.data(), stream);
-  avatar_cuda::pose_gaussians(impl_->rest, impl_->frames.data(), means, deformation, stream);
+void CudaAvatarPose::enqueue(const float* vertices, float* means, float* deformation, CudaStream stream,
+                             const float* canonical) const {
+  avatar_cuda::Rest rest = impl_->rest;
+  if (canonical != nullptr) rest.means = canonical;
+  avatar_cuda::vertex_frames(rest, vertices, impl_->frames.data(), stream);
+  avatar_cuda::pose_gaussians(rest, impl_->frames.data(), means, deformation, stream);
   cuda_check(cudaGetLastError(), "posing Gaussians");
 }
 int CudaAvatarPose::vertex_count() const {
@@ -136,6 +139,8 @@ struct CudaGaussianRenderer::Impl {
   CudaArray<std::int32_t> mode_gaussian;
   CudaArray<float> mode_colour, mode_base, activations;
   avatar_cuda::Modes modes = {};
+  CudaArray<float> rgb, alpha;  // for pictures that go to the host
+  CudaArray<std::uint8_t> picture;
   std::vector<Vec3> posed;  // these two must stay until they have been copied
   std::vector<float> host_activations;
   std::optional<G2aInference> g2anet;
@@ -180,6 +185,36 @@ void CudaGaussianRenderer::render(const MotionFrame& frame, const Camera& camera
   input.deformation = s.deformation.data();
   do s.rasterizer.forward(input, camera, options, rgb, alpha, false, stream);
   while (s.rasterizer.grow_if_overflowed(stream));  // waits
+}
+
+const std::vector<Vec3>& CudaGaussianRenderer::vertices() const {
+  return impl_->posed;
+}
+
+void CudaGaussianRenderer::render_to_host(const MotionFrame& frame, const Camera& camera, const SplatOptions& options,
+                                          float* rgb, float* alpha) {
+  Impl& s = *impl_;
+  const std::size_t pixels = static_cast<std::size_t>(camera.width) * camera.height;
+  s.rgb.resize(pixels * 3);
+  s.alpha.resize(pixels);
+  render(frame, camera, options, s.rgb.data(), s.alpha.data());
+  cuda_download(rgb, s.rgb.data(), pixels * 3 * sizeof(float));
+  cuda_download(alpha, s.alpha.data(), pixels * sizeof(float));
+}
+
+void CudaGaussianRenderer::paint(const MotionFrame& frame, const Camera& camera, const std::array<float, 3>& top,
+                                 const std::array<float, 3>& bottom, std::uint8_t* picture) {
+  Impl& s = *impl_;
+  const std::size_t pixels = static_cast<std::size_t>(camera.width) * camera.height;
+  s.rgb.resize(pixels * 3);
+  s.alpha.resize(pixels);
+  s.picture.resize(pixels * 3);
+  render(frame, camera, SplatOptions{}, s.rgb.data(), s.alpha.data());
+  avatar_cuda::finish_picture({camera.width, camera.height, s.rgb.data(), s.alpha.data(), top[0], top[1], top[2],
+                               bottom[0], bottom[1], bottom[2], s.picture.data()},
+                              nullptr);
+  cuda_check(cudaGetLastError(), "finishing a picture");
+  cuda_download(picture, s.picture.data(), pixels * 3);
 }
 
 }  // namespace mien

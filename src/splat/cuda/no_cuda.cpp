@@ -17,6 +17,12 @@ void CudaSplatRasterizer::forward(const SplatInput&, const Camera&, const SplatO
                                   CudaStream) {}
 void CudaSplatRasterizer::backward(const SplatInput&, const Camera&, const SplatOptions&, const float*, const float*,
                                    const SplatGradients&, CudaStream, bool) {}
+const unsigned long long* CudaSplatRasterizer::wanted_pairs() const {
+  return nullptr;
+}
+std::int64_t CudaSplatRasterizer::capacity() const {
+  return 0;
+}
 CudaSplatReport CudaSplatRasterizer::report(CudaStream) const {
   return {};
 }

@@ -210,6 +210,13 @@ void CudaSplatRasterizer::backward(const SplatInput& input, const Camera& camera
   cuda_check(cudaGetLastError(), "gradients of Gaussians");
 }
 
+const unsigned long long* CudaSplatRasterizer::wanted_pairs() const {
+  return &impl_->frame.w.status->rows;
+}
+std::int64_t CudaSplatRasterizer::capacity() const {
+  return impl_->pairs;
+}
+
 CudaSplatReport CudaSplatRasterizer::report(CudaStream stream) const {
   const Status status = impl_->status(stream);
   return {static_cast<std::int64_t>(status.rows), impl_->pairs, static_cast<int>(status.visible),

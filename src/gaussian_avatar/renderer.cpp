@@ -1,0 +1,53 @@
+#include "mien/gaussian_avatar/renderer.h"
+
+#include <algorithm>
+
+#include "mien/base/parallel.h"
+
+namespace mien {
+
+AvatarRenderer::AvatarRenderer(const GaussianAvatar& avatar, Device device) {
+  if (use_cuda(device))
+    cuda_.emplace(avatar);
+  else
+    cpu_.emplace(avatar);
+}
+
+const std::vector<Vec3>& AvatarRenderer::vertices() const {
+  return cuda_ ? cuda_->vertices() : cpu_->surface().vertices();
+}
+
+void AvatarRenderer::render(const MotionFrame& frame, const Camera& camera, const SplatOptions& options, float* rgb,
+                            float* alpha) {
+  if (cuda_)
+    cuda_->render_to_host(frame, camera, options, rgb, alpha);
+  else
+    cpu_->render(frame, camera, options, rgb, alpha);
+}
+
+Image8 AvatarRenderer::paint(const MotionFrame& frame, const Camera& camera, const Backdrop& backdrop) {
+  Image8 picture(camera.width, camera.height, 3);
+  if (cuda_) {
+    cuda_->paint(frame, camera, backdrop.top, backdrop.bottom, picture.pixels.data());
+    return picture;
+  }
+  const std::size_t pixels = static_cast<std::size_t>(camera.width) * camera.height;
+  rgb_.resize(pixels * 3);
+  alpha_.resize(pixels);
+  cpu_->render(frame, camera, SplatOptions{}, rgb_.data(), alpha_.data());
+  parallel_for(camera.height, 16, [&](std::int64_t y) {
+    const float t = (static_cast<float>(y) + 0.5f) / static_cast<float>(camera.height);
+    for (int x = 0; x < camera.width; ++x) {
+      const std::size_t i = static_cast<std::size_t>(y) * camera.width + x;
+      const float rest = 1 - alpha_[i];
+      for (int c = 0; c < 3; ++c) {
+        const float background = (1 - t) * backdrop.top[c] + t * backdrop.bottom[c];
+        const float value = std::clamp(rgb_[i * 3 + c] + rest * background, 0.0f, 1.0f);
+        picture.pixels[i * 3 + c] = static_cast<std::uint8_t>(value * 255.0f + 0.5f);
+      }
+    }
+  });
+  return picture;
+}
+
+}  // namespace mien

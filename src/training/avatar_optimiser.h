@@ -1,0 +1,73 @@
+// What the trainer drives: the optimisation of a Gaussian avatar step by step, on the CPU or on an NVIDIA GPU.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mien/gaussian_avatar/gaussian_avatar.h"
+#include "mien/training/adam.h"
+#include "mien/training/gaussian_trainer.h"
+#include "mien/training/image_loss.h"
+#include "training_samples.h"
+
+namespace mien {
+
+struct StepRates {
+  float means, quats, scales, opacity, sh_base, sh_rest, modes;
+  float g2anet = 0;
+};
+
+struct StepJob {
+  SampleKey key;
+  std::array<float, 3> background = {0, 0, 0};  // composited under both pictures
+  int sh_degree = 3;
+  StepRates rates = {};
+};
+
+// One parameter array with its Adam state.
+struct ParameterGroup {
+  std::string name;
+  std::vector<float>* parameters;
+  std::vector<float> gradients;
+  AdamState state;
+};
+
+// Steps may run behind: only losses() and store() wait for them. Not thread-safe.
+class AvatarOptimiser {
+ public:
+  virtual ~AvatarOptimiser() = default;
+
+  // Says which picture a later step() will need, in the order of the steps; up to `ahead()` of them pay.
+  virtual void announce(const SampleKey& key) = 0;
+  virtual int ahead() const = 0;
+  virtual void step(const StepJob& job) = 0;
+  // Means over the steps since the last call. Throws kInternal on NaN, naming the tensor.
+  virtual ImageLossValue losses() = 0;
+  // Steps between two calls of losses() that do not slow training down.
+  virtual int report_every() const = 0;
+
+  // means, quats, log_scales, opacity_logits, sh_base [N,3], sh_rest [N,15,3], modes [K,M,3], and the networks'
+  // weights. What the pointers show is current after store().
+  virtual std::vector<ParameterGroup>& groups() = 0;
+  // Without the networks the steps are the canonical stage's. On at first, where the avatar has networks.
+  virtual void use_networks(bool on) = 0;
+  // Writes parameters and Adam states back into the avatar and the groups.
+  virtual void store() = 0;
+  // Takes the avatar's (changed) Gaussians and the groups' states.
+  virtual void fetch() = 0;
+};
+
+// The avatar, the options and the reader must outlive the optimiser; only the optimiser may change the avatar, but
+// between store() and fetch().
+std::unique_ptr<AvatarOptimiser> make_cpu_optimiser(GaussianAvatar& avatar, const GaussianTrainOptions& options,
+                                                    const SampleReader& reader);
+// Throws kMissingFeature without a GPU, and for an avatar with networks: these learn on the CPU only.
+std::unique_ptr<AvatarOptimiser> make_cuda_optimiser(GaussianAvatar& avatar, const GaussianTrainOptions& options,
+                                                     const SampleReader& reader);
+
+// Throws kInternal naming the first value that is not finite, if there is one.
+void check_finite(const std::vector<ParameterGroup>& groups);
+
+}  // namespace mien
