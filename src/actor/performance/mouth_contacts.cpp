@@ -21,8 +21,8 @@ float cube(float x) {
 }
 
 // From which posterior on a contact begins, and from which it is full. A closure missed looks worse than one too many,
-// and the network is sure of few: above 0.2 it is right oftener than not (mien eval phones).
-constexpr float kContactFrom = 0.2f, kContactFull = 0.4f;
+// and the network is sure of few: above a quarter it is right oftener than not (mien eval phones).
+constexpr float kContactFrom = 0.25f, kContactFull = 0.4f;
 constexpr float kRestFrom = 0.60f, kRestFull = 0.92f;
 constexpr double kRestTime = 0.06;  // seconds in which a pause settles and ends
 
