@@ -31,7 +31,7 @@ TEST_F(WrinkleRegionsTest, PlacesByTheirLandmarks) {
   const WrinkleRegions regions(head_);
   ASSERT_TRUE(regions.usable());
   EXPECT_EQ(regions.region_at(0.4f * landmark(9) + 0.6f * landmark(10)), 0);  // middle of the forehead
-  EXPECT_EQ(regions.region_at(landmark(9)), 1);    // between the brows
+  EXPECT_EQ(regions.region_at(landmark(9)), 1);                               // between the brows
   for (const int outside_eye : {353, 124}) EXPECT_EQ(regions.region_at(landmark(outside_eye)), 2);
   for (const int fold : {426, 206}) EXPECT_EQ(regions.region_at(landmark(fold)), 3);
   for (const int elsewhere : {1, 4, 0, 17, 152, 159}) EXPECT_EQ(regions.region_at(landmark(elsewhere)), -1);

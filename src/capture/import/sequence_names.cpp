@@ -13,7 +13,7 @@ constexpr std::size_t kMostRules = 1000;
 // NeRSemble (Kirschstein et al. 2023) records two emotions, one after the other, in each of EMO-1 to EMO-4; when the
 // change comes is not in the name, so each gets half an intensity throughout. Shouting is taken for anger. EXP are
 // movements of parts of the face, SEN sentences read without emotion.
-constexpr const char *kBuiltIn = R"json({
+constexpr const char* kBuiltIn = R"json({
   "words": {"mild": "0.5", "weak": "0.5", "low": "0.5", "medium": "0.75", "strong": "1", "high": "1", "": "1",
             "anger": "angry", "disgust": "disgusted", "fearful": "fear", "happiness": "happy", "joy": "happy",
             "sadness": "sad", "surprise": "surprised", "contemptuous": "contempt"},
