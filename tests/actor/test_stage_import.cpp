@@ -84,8 +84,7 @@ TEST(StageImport, TheActorComesBackFromVhapsLayout) {
   const HeadMotion a = truth.load_motion(s), b = known.load_motion(known.sequences[0]);
   for (int f = 0; f < a.frame_count(); ++f) {
     for (std::size_t e = 0; e < a.frames[f].expression.size(); ++e) {
-      // Pairs such as looking in and out move the lids in nearly opposite ways: their common part is hardly seen.
-      EXPECT_NEAR(a.frames[f].expression[e], b.frames[f].expression[e], 0.08f) << f << " " << a.expression_names[e];
+      EXPECT_NEAR(a.frames[f].expression[e], b.frames[f].expression[e], 0.01f) << f << " " << a.expression_names[e];
     }
   }
   fs::remove_all(root);

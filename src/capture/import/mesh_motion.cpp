@@ -2,6 +2,7 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <cmath>
 
 #include "mien/base/error.h"
 #include "mien/base/hash.h"
@@ -11,7 +12,8 @@ namespace {
 
 constexpr int kMostVertices = 200'000;
 constexpr int kRounds = 8;
-constexpr int kSweeps = 400;
+constexpr int kMostSweeps = 20'000;
+constexpr double kSettled = 1e-7;  // change of every weight in a sweep
 
 // Vertices that no expression moves, or all where the head does not know.
 std::vector<int> stiff_vertices(const HeadModel& head) {
@@ -76,10 +78,14 @@ class ExpressionFit {
     const Eigen::VectorXd right = basis_.transpose() * wanted;
     Eigen::VectorXd weights = Eigen::VectorXd::Zero(right.size());
     // Coordinate descent within [0,1]: expressions overlap, and clamping a free solution would spoil the others.
-    for (int sweep = 0; sweep < kSweeps; ++sweep) {
+    double change = 1;
+    for (int sweep = 0; sweep < kMostSweeps && change > kSettled; ++sweep) {
+      change = 0;
       for (Eigen::Index m = 0; m < weights.size(); ++m) {
         const double step = (right[m] - normal_.row(m).dot(weights)) / normal_(m, m);
-        weights[m] = std::clamp(weights[m] + step, 0.0, 1.0);
+        const double next = std::clamp(weights[m] + step, 0.0, 1.0);
+        change = std::max(change, std::abs(next - weights[m]));
+        weights[m] = next;
       }
     }
     std::vector<float> out(static_cast<std::size_t>(weights.size()));
