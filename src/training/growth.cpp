@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "coverage.h"
 #include "feature_weights.h"
 #include "limits.h"
 #include "mien/base/error.h"
@@ -16,10 +17,8 @@
 namespace mien {
 namespace {
 
-constexpr std::size_t kPictures = 110;
-constexpr float kShDc = 0.28209479177387814f;  // Y_0^0
-constexpr float kVanished = 0.01f;             // opacity below which a Gaussian is dropped
-constexpr float kDivisible = 3.5e-4f;          // metres: smaller ones are not split
+constexpr float kVanished = 0.01f;     // opacity below which a Gaussian is dropped
+constexpr float kDivisible = 3.5e-4f;  // metres: smaller ones are not split
 // Two halves have the whole's variance, nearly: 0.6^2 + 0.75^2 = 0.92.
 constexpr float kApart = 0.6f, kShrink = 0.75f;
 constexpr float kReach = 0.004f;  // metres from the surface within which a half finds a new triangle
@@ -163,42 +162,16 @@ void divide(GaussianAvatar& avatar, std::size_t i, const Anchoring& anchoring) {
 
 std::vector<float> covered_error(const GaussianAvatar& avatar, const SampleReader& reader,
                                  const GaussianTrainOptions& options) {
-  const Gaussians& g = avatar.gaussians;
-  const auto n = static_cast<std::size_t>(g.count());
-  std::vector<float> scales(n * 3), opacities(n), means, deformation, sh;
-  for (std::size_t i = 0; i < scales.size(); ++i) scales[i] = std::exp(g.log_scales[i]);
-  for (std::size_t i = 0; i < n; ++i) opacities[i] = 1 / (1 + std::exp(-g.opacity_logits[i]));
-  // Mid-grey Gaussians for the way back: the derivative of a picture's sum by their colour is what they cover.
-  const std::vector<float> grey(g.sh.size(), 0.0f);
-  std::vector<float> d_means(n * 3), d_quats(n * 4), d_scales(n * 3), d_opacities(n), d_sh(g.sh.size());
-  SurfaceFrames frames(avatar.head);
-  SplatRasterizer rasterizer;
-  const auto& keys = reader.keys();
-  const std::size_t stride = std::max<std::size_t>(1, keys.size() / kPictures) | 1;  // odd: all views come up
-  for (std::size_t k = stride / 2; k < keys.size(); k += stride) {
-    const TrainingSample sample = reader.read(keys[k]);
-    frames.update(*sample.motion);
-    deform_gaussians(avatar, frames, means, deformation);
-    sh = g.sh;
-    if (avatar.modes.count() > 0)
-      add_colour_modes(avatar.modes, avatar.modes.activations(sample.motion->expression), sh);
-    SplatInput input{g.count(),        means.data(), g.quats.data(),     scales.data(),
-                     opacities.data(), sh.data(),    deformation.data(), 3};
-    const std::size_t pixels = sample.matte.size();
-    std::vector<float> rgb(pixels * 3), alpha(pixels), d_rgb(pixels * 3, 0.0f);
-    rasterizer.forward(input, sample.camera, SplatOptions{}, rgb.data(), alpha.data(), false);
-    const std::vector<float> error =
-        error_map(sample, rgb, feature_rectangles(avatar.head, frames, sample.camera, options), options.loss);
-    for (std::size_t i = 0; i < pixels; ++i) d_rgb[3 * i] = error[i];
-    input.sh = grey.data();
-    input.sh_degree = 0;
-    rasterizer.forward(input, sample.camera, SplatOptions{}, rgb.data(), alpha.data(), true);
-    rasterizer.backward(input, sample.camera, SplatOptions{}, d_rgb.data(), nullptr,
-                        {d_means.data(), d_quats.data(), d_scales.data(), d_opacities.data(), d_sh.data()});
+  Coverage coverage(avatar);
+  for (const SampleKey& key : spread_keys(reader)) {
+    const TrainingSample sample = reader.read(key);
+    coverage.pose(*sample.motion);
+    const std::vector<float> rgb = coverage.draw(*sample.motion, sample.camera);
+    coverage.add(sample.camera,
+                 error_map(sample, rgb, feature_rectangles(avatar.head, coverage.surface(), sample.camera, options),
+                           options.loss));
   }
-  std::vector<float> out(n);
-  for (std::size_t i = 0; i < n; ++i) out[i] = d_sh[i * kShCoefficients * 3] / kShDc;
-  return out;
+  return coverage.sums();
 }
 
 int grow_gaussians(GaussianAvatar& avatar, std::vector<ParameterGroup>& groups, const std::vector<float>& score,
