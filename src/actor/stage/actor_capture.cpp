@@ -212,6 +212,13 @@ class Maker {
   void plan() {
     const int n = options_.sequences;
     const int tests = n >= 3 ? std::max(1, n / 5) : 0;
+    // Once every emotion has been trained on, the tests are spread over the last round of them; else the last sequences.
+    const int emotions = static_cast<int>(options_.emotions.size());
+    const int among = n >= 2 * emotions ? std::max(emotions, tests) : tests;
+    const auto is_test = [&](int s) {
+      const int k = s - (n - among);
+      return k >= 0 && (k + 1) * tests / among > k * tests / among;
+    };
     for (int s = 0; s < n; ++s) {
       const EmotionVector& emotion = options_.emotions[static_cast<std::size_t>(s) % options_.emotions.size()];
       const Speech speech = make_speech(options_, emotion, s);
@@ -222,7 +229,7 @@ class Maker {
       q.emotion = emotion_track(emotion);
       q.fps = options_.fps;
       q.transcript = speech.text;
-      q.split = s >= n - tests ? "test" : "train";
+      q.split = is_test(s) ? "test" : "train";
       PerformanceOptions performance;
       performance.fps = options_.fps;
       performance.seed = options_.seed * 1000 + static_cast<std::uint64_t>(s);
