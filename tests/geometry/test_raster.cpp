@@ -7,6 +7,7 @@
 #include "mien/base/error.h"
 #include "mien/base/parallel.h"
 #include "mien/base/random.h"
+#include "mien/geometry/cuda.h"
 #include "mien/geometry/preview.h"
 #include "mien/geometry/raster.h"
 
@@ -68,9 +69,25 @@ RayHit cast(const Soup& soup, const Camera& camera, double px, double py, double
   return hit;
 }
 
-void expect_matches_rays(const Soup& soup, const Camera& camera, const RasterOptions& options) {
+// One body over the processor and the GPU.
+class RasterOn : public testing::TestWithParam<const char*> {
+ protected:
+  bool cuda() const { return std::string(GetParam()) == "cuda"; }
+  void SetUp() override {
+    if (cuda() && !cuda_missing().empty()) GTEST_SKIP() << cuda_missing();
+  }
+  void draw(std::span<const Vec3> positions, std::span<const Index3> faces, const Camera& camera,
+            const RasterOptions& options, RasterBuffer& out) const {
+    (cuda() ? rasterise_cuda : rasterise)(positions, faces, camera, options, out);
+  }
+  void expect_matches_rays(const Soup& soup, const Camera& camera, const RasterOptions& options) const;
+};
+INSTANTIATE_TEST_SUITE_P(Devices, RasterOn, testing::Values("cpu", "cuda"),
+                         [](const auto& test) { return std::string(test.param); });
+
+void RasterOn::expect_matches_rays(const Soup& soup, const Camera& camera, const RasterOptions& options) const {
   RasterBuffer buffer;
-  rasterise(soup.positions, soup.faces, camera, options, buffer);
+  draw(soup.positions, soup.faces, camera, options, buffer);
   int compared = 0, covered = 0, skipped = 0;
   for (int y = 0; y < buffer.height; ++y) {
     for (int x = 0; x < buffer.width; ++x) {
@@ -98,20 +115,20 @@ void expect_matches_rays(const Soup& soup, const Camera& camera, const RasterOpt
   EXPECT_GT(covered, compared / 10);
 }
 
-TEST(Raster, AgreesWithRayCaster) {
+TEST_P(RasterOn, AgreesWithRayCaster) {
   expect_matches_rays(random_soup(12, 0.4f, 1), look_at({0.3f, 0.2f, 4}, {0, 0, 0}, 0.6f, 61, 47), {});
 }
 
-TEST(Raster, SupersamplesLikeALargerPicture) {
+TEST_P(RasterOn, SupersamplesLikeALargerPicture) {
   expect_matches_rays(random_soup(8, 0.5f, 2), look_at({1, 2, 3}, {0, 0, 0}, 0.6f, 33, 29), {.supersample = 2});
 }
 
-TEST(Raster, ClipsAtTheNearPlane) {
+TEST_P(RasterOn, ClipsAtTheNearPlane) {
   // The camera sits inside the soup, so faces cross the near plane and pass behind it.
   expect_matches_rays(random_soup(12, 1.0f, 3), look_at({0, 0, 0.3f}, {0, 0, -1}, 1.2f, 48, 48), {.near_plane = 0.2f});
 }
 
-TEST(Raster, SharedEdgesLeaveNoGapAndNoOverlap) {
+TEST_P(RasterOn, SharedEdgesLeaveNoGapAndNoOverlap) {
   // A fan of thin triangles round a centre that is no sample; every sample inside is covered once.
   const Camera camera = look_at({0, 0, 2}, {0, 0, 0}, 0.8f, 64, 64);
   Soup fan;
@@ -125,7 +142,7 @@ TEST(Raster, SharedEdgesLeaveNoGapAndNoOverlap) {
   std::vector<int> count(64 * 64, 0);
   for (const Index3& face : fan.faces) {
     RasterBuffer one;
-    rasterise(fan.positions, std::vector<Index3>{face}, camera, {}, one);
+    draw(fan.positions, std::vector<Index3>{face}, camera, {}, one);
     for (std::size_t i = 0; i < count.size(); ++i) count[i] += one.face[i] >= 0 ? 1 : 0;
   }
   for (int y = 0; y < 64; ++y) {
@@ -138,16 +155,46 @@ TEST(Raster, SharedEdgesLeaveNoGapAndNoOverlap) {
   }
 }
 
-TEST(Raster, CullsBackFacesOnly) {
+TEST_P(RasterOn, CullsBackFacesOnly) {
   const Camera camera = look_at({0, 0, 2}, {0, 0, 0}, 0.8f, 16, 16);
   const std::vector<Vec3> positions = {{-1, -1, 0}, {1, -1, 0}, {0, 1, 0}};  // counter-clockwise from +z
   RasterBuffer buffer;
-  rasterise(positions, std::vector<Index3>{{0, 1, 2}}, camera, {.cull_back_faces = true}, buffer);
+  draw(positions, std::vector<Index3>{{0, 1, 2}}, camera, {.cull_back_faces = true}, buffer);
   EXPECT_EQ(buffer.face[buffer.index(8, 8)], 0);
-  rasterise(positions, std::vector<Index3>{{0, 2, 1}}, camera, {.cull_back_faces = true}, buffer);
+  draw(positions, std::vector<Index3>{{0, 2, 1}}, camera, {.cull_back_faces = true}, buffer);
   EXPECT_EQ(buffer.face[buffer.index(8, 8)], -1);
-  rasterise(positions, std::vector<Index3>{{0, 2, 1}}, camera, {}, buffer);
+  draw(positions, std::vector<Index3>{{0, 2, 1}}, camera, {}, buffer);
   EXPECT_EQ(buffer.face[buffer.index(8, 8)], 0);
+}
+
+// The oracle of the GPU's is the processor's: sizes from a part of a sample to many pictures, cut by the near plane.
+TEST(Raster, TheGpuSeesTheSameSamples) {
+  if (!cuda_missing().empty()) GTEST_SKIP() << cuda_missing();
+  for (const float size : {0.01f, 0.1f, 1.0f, 30.0f}) {
+    for (const bool cull : {false, true}) {
+      const Soup soup = random_soup(size < 1 ? 20000 : 500, size, 7);
+      const Camera camera = look_at({0.2f, 0.1f, size < 1 ? 3.0f : 0.5f}, {0, 0, -1}, 0.8f, 203, 157);
+      const RasterOptions options = {.supersample = 2, .cull_back_faces = cull, .near_plane = 0.05f};
+      RasterBuffer host, device, again;
+      rasterise(soup.positions, soup.faces, camera, options, host);
+      rasterise_cuda(soup.positions, soup.faces, camera, options, device);
+      rasterise_cuda(soup.positions, soup.faces, camera, options, again);
+      EXPECT_EQ(device.face, again.face);
+      EXPECT_EQ(device.depth, again.depth);
+      int different = 0, covered = 0;
+      for (std::size_t i = 0; i < host.face.size(); ++i) {
+        covered += host.face[i] >= 0 ? 1 : 0;
+        if (host.face[i] != device.face[i]) {
+          ++different;
+        } else if (host.face[i] >= 0) {
+          EXPECT_NEAR(device.depth[i], host.depth[i], 1e-5f * host.depth[i]);
+          EXPECT_LT((device.barycentric[i] - host.barycentric[i]).norm(), 1e-3f);
+        }
+      }
+      EXPECT_GT(covered, 1000) << size;
+      EXPECT_LE(different, covered / 10000) << size;  // two faces at all but one depth
+    }
+  }
 }
 
 TEST(Raster, SameResultForAnyThreadCount) {
@@ -198,14 +245,14 @@ TEST(Raster, LayersAreSortedAndEndAtTheFirstOpaque) {
   EXPECT_GT(total, 1000);
 }
 
-TEST(Raster, RefusesImpossibleOptions) {
+TEST_P(RasterOn, RefusesImpossibleOptions) {
   const Soup soup = random_soup(1, 0.5f, 6);
   RasterBuffer buffer;
   Camera camera = look_at({0, 0, 2}, {0, 0, 0}, 0.8f, 16, 16);
-  EXPECT_THROW(rasterise(soup.positions, soup.faces, camera, {.supersample = 0}, buffer), Error);
-  EXPECT_THROW(rasterise(soup.positions, soup.faces, camera, {.near_plane = 0}, buffer), Error);
+  EXPECT_THROW(draw(soup.positions, soup.faces, camera, {.supersample = 0}, buffer), Error);
+  EXPECT_THROW(draw(soup.positions, soup.faces, camera, {.near_plane = 0}, buffer), Error);
   camera.width = 0;
-  EXPECT_THROW(rasterise(soup.positions, soup.faces, camera, {}, buffer), Error);
+  EXPECT_THROW(draw(soup.positions, soup.faces, camera, {}, buffer), Error);
 }
 
 TEST(Preview, PaintsVertexColoursOverTheBackground) {
