@@ -75,10 +75,12 @@ void run(const Options& o) {
   GaussianAvatar dressed = avatar->gaussian;  // an avatar without networks gets fresh ones: the same work
   if (dressed.g2anet.empty()) dressed.g2anet = make_g2anet(dressed, {}, 1);
   G2aInference networks(dressed);
+  MotionFrame angry;
+  angry.emotion = {0, 1};
   std::vector<float> sh = g.sh, quats = g.quats;
   result["g2anet_gaussians"] = dressed.g2anet.gaussian.size();
   result["g2anet_ms"] = median_ms(o.repeats, [&](int) {
-    networks.apply(frames.unposed(), EmotionVector{0, 1}, sh.data(), quats.data(), opacities.data());
+    networks.apply(frames.unposed(), angry, sh.data(), quats.data(), opacities.data());
   });
   const std::size_t pixels = static_cast<std::size_t>(o.size) * o.size;
   std::vector<float> rgb(pixels * 3), alpha(pixels), d_rgb(pixels * 3, 1e-6f), d_alpha(pixels, 1e-6f);

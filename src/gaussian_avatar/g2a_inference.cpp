@@ -35,19 +35,22 @@ std::vector<float> padded_bias(const G2aLayer& layer) {
 
 }  // namespace
 
-G2aInference::Stack G2aInference::make_stack(const std::vector<G2aLayer>& layers, const std::vector<float>& canonical,
-                                             int canonical_count, const std::vector<float>& places, std::size_t count) {
+G2aInference::Stack G2aInference::make_stack(const std::vector<G2aLayer>& layers, const G2aOptions& options,
+                                             const std::vector<float>& canonical, int canonical_count,
+                                             const std::vector<float>& places, std::size_t count) {
   Stack stack;
   if (layers.empty()) return stack;
   const G2aLayer& first = layers.front();
-  const int place_count = first.inputs - canonical_count - kEmotionCount - 3;
+  const int place_count = g2a_place_count(options);
+  const int displacements = g2a_displacement_count(options);
   MIEN_CHECK(places.size() == count * static_cast<std::size_t>(place_count), "places {} Gaussians {} of {}",
              places.size(), count, place_count);
   const auto width = static_cast<std::size_t>(padded(first.outputs));
   stack.emotion = columns_of(first, canonical_count, kEmotionCount);
-  stack.moving = columns_of(first, first.inputs - 3, 3);
+  stack.sound = columns_of(first, canonical_count + kEmotionCount, options.sound);
+  stack.moving = columns_of(first, first.inputs - displacements, displacements);
   const std::vector<float> of_canonical = columns_of(first, 0, canonical_count);
-  const std::vector<float> of_place = columns_of(first, canonical_count + kEmotionCount, place_count);
+  const std::vector<float> of_place = columns_of(first, canonical_count + kEmotionCount + options.sound, place_count);
   const std::vector<float> bias = padded_bias(first);
   // Blocks read whole: the last one has room.
   const std::size_t rows = (count + kBlock - 1) / kBlock * kBlock;
@@ -86,27 +89,34 @@ G2aInference::G2aInference(const GaussianAvatar& avatar) : avatar_(&avatar) {
     turns.insert(turns.end(), q.begin(), q.end());
   }
   const std::vector<float> places = g2a_places(avatar);
-  feature_ = make_stack(net.feature, colours, kG2aFeatureCanonical, places, count);
-  rotation_ = make_stack(net.rotation, turns, kG2aRotationCanonical, places, count);
+  feature_ = make_stack(net.feature, net.options, colours, kG2aFeatureCanonical, places, count);
+  rotation_ = make_stack(net.rotation, net.options, turns, kG2aRotationCanonical, places, count);
 }
 
-void G2aInference::apply(const std::vector<Vec3>& unposed, const EmotionVector& emotion, float* sh, float* quats,
-                         float* opacities) {
+void G2aInference::apply(const std::vector<Vec3>& unposed, const MotionFrame& frame, float* sh, float* quats,
+                         float* opacities, float* means) {
   const G2aNet& net = avatar_->g2anet;
   const Gaussians& g = avatar_->gaussians;
   const auto count = static_cast<int>(net.gaussian.size());
-  g2a_displacements(*avatar_, unposed, displacement_);
-  const EmotionVector given = g2a_emotion(emotion);
-  const auto of_emotion = [&](const Stack& stack, int width) {
+  const bool geometry = net.options.geometry();
+  MIEN_CHECK(geometry || (means != nullptr && frame.sound.size() == static_cast<std::size_t>(net.options.sound)),
+             "{} features of the sound of {}", frame.sound.size(), net.options.sound);
+  if (geometry) g2a_displacements(*avatar_, unposed, displacement_);
+  const EmotionVector given = g2a_emotion(frame.emotion);
+  const auto felt_by = [&](const Stack& stack, int width) {
     std::vector<float> sum(static_cast<std::size_t>(width), 0.0f);
     for (int e = 0; e < kEmotionCount && net.options.emotion; ++e) {
       for (int o = 0; o < width; ++o) sum[o] += given[e] * stack.emotion[static_cast<std::size_t>(e) * width + o];
     }
+    for (int s = 0; s < net.options.sound; ++s) {
+      const float* column = &stack.sound[static_cast<std::size_t>(s) * width];
+      for (int o = 0; o < width; ++o) sum[o] += frame.sound[s] * column[o];
+    }
     return sum;
   };
   const int width = padded(net.options.width);
-  const std::vector<float> felt_colour = feature_.fixed.empty() ? std::vector<float>() : of_emotion(feature_, width);
-  const std::vector<float> felt_turn = of_emotion(rotation_, width);
+  const std::vector<float> felt_colour = feature_.fixed.empty() ? std::vector<float>() : felt_by(feature_, width);
+  const std::vector<float> felt_turn = felt_by(rotation_, width);
 
   const auto blocks = (count + kBlock - 1) / kBlock;
   parallel_for(blocks, 8, [&](std::int64_t block) {
@@ -118,10 +128,17 @@ void G2aInference::apply(const std::vector<Vec3>& unposed, const EmotionVector& 
       float *x = a, *y = b;
       for (int p = 0; p < rounded; ++p) {
         const float* fixed = &stack.fixed[static_cast<std::size_t>(begin + p) * width];
+        float* row = x + static_cast<std::ptrdiff_t>(p) * width;
+        if (!geometry) {
+          for (int o = 0; o < width; ++o) {
+            const float sum = fixed[o] + felt[o];
+            row[o] = sum < 0 ? g2a::kLeak * sum : sum;
+          }
+          continue;
+        }
         float d[3] = {0, 0, 0};
         if (p < points) std::copy_n(&displacement_[static_cast<std::size_t>(begin + p) * 3], 3, d);
         const float* moving = stack.moving.data();
-        float* row = x + static_cast<std::ptrdiff_t>(p) * width;
         for (int o = 0; o < width; ++o) {
           const float sum =
               fixed[o] + felt[o] + d[0] * moving[o] + d[1] * moving[width + o] + d[2] * moving[2 * width + o];
@@ -155,6 +172,7 @@ void G2aInference::apply(const std::vector<Vec3>& unposed, const EmotionVector& 
       const auto i = static_cast<std::size_t>(net.gaussian[begin + p]);
       const std::array<float, 4> q = turn_quaternion(&g.quats[i * 4], out);
       std::copy(q.begin(), q.end(), quats + i * 4);
+      for (int c = 0; c < 3 && !geometry; ++c) means[i * 3 + c] = g.means[i * 3 + c] + kG2aShift * out[3 + c];
     }
   });
 }

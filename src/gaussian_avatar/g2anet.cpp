@@ -54,6 +54,19 @@ int g2a_place_count(const G2aOptions& options) {
   return 2 + 4 * options.frequencies + kG2aPartCount;
 }
 
+bool g2a_speaks_of(const G2aNet& net, const MotionFrame& frame) {
+  if (net.empty()) return false;
+  if (net.options.geometry()) return true;
+  if (frame.sound.empty()) return false;
+  if (static_cast<int>(frame.sound.size()) != net.options.sound) {
+    throw Error(ErrorCode::kBadArgument,
+                fmt::format("a frame with {} features of the sound for networks that hear {} ({})", frame.sound.size(),
+                            net.options.sound, net.hears),
+                "make the frame's features as the avatar's training made them");
+  }
+  return true;
+}
+
 void make_g2a_layers(G2aNet& net) {
   const G2aOptions& o = net.options;
   if (o.width < 1 || o.width > 256 || o.frequencies < 0 || o.frequencies > 12) {
@@ -64,13 +77,17 @@ void make_g2a_layers(G2aNet& net) {
     throw Error(ErrorCode::kBadArgument, "a dynamic opacity without FeatureNet, which gives it",
                 "leave one of the two options out");
   }
-  const int rest = kEmotionCount + g2a_place_count(o) + 3;
+  if (o.sound < 0 || o.sound > kG2aMostSound) {
+    throw Error(ErrorCode::kBadArgument, fmt::format("G2ANet with {} features of the sound", o.sound),
+                fmt::format("use 0 (geometry) to {}", kG2aMostSound));
+  }
+  const int rest = kEmotionCount + o.sound + g2a_place_count(o) + g2a_displacement_count(o);
   net.feature.clear();
   if (o.feature_net) {
     net.feature = layers("feature", kG2aFeatureCanonical + rest, o.width, kG2aColours + (o.dynamic_opacity ? 1 : 0),
                          kFeatureLayers);
   }
-  net.rotation = layers("rotation", kG2aRotationCanonical + rest, o.width, 3, kRotationLayers);
+  net.rotation = layers("rotation", kG2aRotationCanonical + rest, o.width, g2a_rotation_outputs(o), kRotationLayers);
 }
 
 G2aNet make_g2anet(const GaussianAvatar& avatar, const G2aOptions& options, std::uint64_t seed) {

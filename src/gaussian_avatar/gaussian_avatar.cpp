@@ -9,17 +9,18 @@
 namespace mien {
 
 void deform_gaussians(const GaussianAvatar& avatar, const SurfaceFrames& frames, std::vector<float>& means,
-                      std::vector<float>& deformation) {
+                      std::vector<float>& deformation, const float* canonical_means) {
   const int count = avatar.gaussians.count();
   MIEN_CHECK(static_cast<int>(avatar.anchors.size()) == count, "anchors {} gaussians {}", avatar.anchors.size(), count);
   means.resize(static_cast<std::size_t>(count) * 3);
   deformation.resize(static_cast<std::size_t>(count) * 9);
+  const float* home = canonical_means != nullptr ? canonical_means : avatar.gaussians.means.data();
   const auto& posed = frames.vertices();
   const auto& canonical = frames.canonical();
   const auto& vertex_deformation = frames.deformation();
   parallel_for(count, 1024, [&](std::int64_t i) {
     const GaussianAnchor& anchor = avatar.anchors[i];
-    const Vec3 mean = Eigen::Map<const Vec3>(&avatar.gaussians.means[i * 3]);
+    const Vec3 mean = Eigen::Map<const Vec3>(home + i * 3);
     Vec3 position = Vec3::Zero();
     Mat3 blended = Mat3::Zero();
     for (int k = 0; k < kAnchorCount; ++k) {
@@ -43,14 +44,17 @@ GaussianRenderer::GaussianRenderer(const GaussianAvatar& avatar) : avatar_(&avat
   if (avatar.modes.count() > 0 || !avatar.g2anet.empty()) sh_ = g.sh;
   if (!avatar.g2anet.empty()) {
     quats_ = g.quats;
+    if (!avatar.g2anet.options.geometry()) shifted_ = g.means;
     g2anet_.emplace(avatar);
   }
 }
 
 void GaussianRenderer::render(const MotionFrame& frame, const Camera& camera, const SplatOptions& options, float* rgb,
                               float* alpha) {
-  frames_.update(frame);
-  deform_gaussians(*avatar_, frames_, means_, deformation_);
+  const Gaussians& g = avatar_->gaussians;
+  const G2aNet& net = avatar_->g2anet;
+  const bool speaks = g2a_speaks_of(net, frame);
+  frames_.update(frame, net.options.geometry());
   const ColourModes& modes = avatar_->modes;
   if (!sh_.empty()) {
     const auto restore = [&](const std::vector<std::int32_t>& gaussians, int values) {
@@ -60,10 +64,18 @@ void GaussianRenderer::render(const MotionFrame& frame, const Camera& camera, co
       }
     };
     restore(modes.gaussian, 3);
-    restore(avatar_->g2anet.gaussian, kG2aColours);
-    if (modes.count() > 0) add_colour_modes(modes, modes.activations(frame.expression), sh_);
+    restore(net.gaussian, kG2aColours);
+    if (modes.count() > 0 && net.options.geometry()) add_colour_modes(modes, modes.activations(frame.expression), sh_);
   }
-  if (g2anet_) g2anet_->apply(frames_.unposed(), frame.emotion, sh_.data(), quats_.data(), opacities_.data());
+  if (speaks) {
+    g2anet_->apply(frames_.unposed(), frame, sh_.data(), quats_.data(), opacities_.data(),
+                   shifted_.empty() ? nullptr : shifted_.data());
+  } else if (g2anet_) {  // what an earlier frame left
+    quats_ = g.quats;
+    shifted_ = g.means;
+    for (const std::int32_t i : net.gaussian) opacities_[i] = 1.0f / (1.0f + std::exp(-g.opacity_logits[i]));
+  }
+  deform_gaussians(*avatar_, frames_, means_, deformation_, shifted_.empty() ? nullptr : shifted_.data());
   SplatInput input;
   input.count = avatar_->gaussians.count();
   input.means = means_.data();

@@ -48,9 +48,10 @@ SurfaceFrames::SurfaceFrames(const HeadModel& head) : head_(&head) {
   vertices_ = unposed_ = canonical;
 }
 
-void SurfaceFrames::update(const MotionFrame& frame) {
-  head_->deform(frame.expression.data(), static_cast<int>(frame.expression.size()),
-                frame.offsets.empty() ? nullptr : frame.offsets.data(), vertices_);
+void SurfaceFrames::update(const MotionFrame& frame, bool geometry) {
+  const int weights = geometry ? static_cast<int>(frame.expression.size()) : 0;
+  head_->deform(frame.expression.data(), weights, geometry && !frame.offsets.empty() ? frame.offsets.data() : nullptr,
+                vertices_);
   unposed_ = vertices_;
   head_->pose(frame.pose, vertices_);
   update_vertices(vertices_);

@@ -26,7 +26,7 @@ Applied apply(const GaussianAvatar& avatar, const MotionFrame& frame) {
   frames.update(frame);
   Applied out{avatar.gaussians.sh, avatar.gaussians.quats, std::vector<float>(avatar.gaussians.opacity_logits.size())};
   G2aInference inference(avatar);
-  inference.apply(frames.unposed(), frame.emotion, out.sh.data(), out.quats.data(), out.opacities.data());
+  inference.apply(frames.unposed(), frame, out.sh.data(), out.quats.data(), out.opacities.data());
   return out;
 }
 

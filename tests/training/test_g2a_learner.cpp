@@ -32,7 +32,7 @@ TEST(G2aLearner, AppliesWhatInferenceApplies) {
     std::vector<float> sh = f.avatar.gaussians.sh, quats = f.avatar.gaussians.quats;
     std::vector<float> opacities(f.opacities.size(), 0.0f);
     G2aInference inference(f.avatar);
-    inference.apply(f.frames.unposed(), f.frame.emotion, sh.data(), quats.data(), opacities.data());
+    inference.apply(f.frames.unposed(), f.frame, sh.data(), quats.data(), opacities.data());
     for (std::size_t i = 0; i < sh.size(); ++i) ASSERT_NEAR(sh[i], f.sh[i], 1e-5f);
     for (std::size_t i = 0; i < quats.size(); ++i) ASSERT_NEAR(quats[i], f.quats[i], 1e-5f);
     for (std::size_t i = 0; i < opacities.size(); ++i) ASSERT_NEAR(opacities[i], f.opacities[i], 1e-5f);

@@ -11,6 +11,10 @@
 // Chosen for two processor cores: 32 wide, colour up to SH degree 1 (12 of the paper's 48 values; shading that comes
 // and goes is smooth in direction). What does not change between frames goes through the first layer once, when an
 // avatar is opened: a frame costs 3.4 k multiplications a Gaussian.
+//
+// Without geometry (the paper's ablation "w/o geometry") the sound takes the place of the displacement: features of the
+// moment, the same for all Gaussians, of which the networks make colour, rotation and position. The surface follows the
+// pose of the head only, and RotationNet gives a shift beside the turn. A frame without sound is the canonical avatar.
 #pragma once
 
 #include <array>
@@ -24,6 +28,7 @@
 namespace mien {
 
 struct GaussianAvatar;
+struct MotionFrame;
 
 struct G2aOptions {
   int width = 32;                // of the hidden layers, 1 to 256
@@ -31,8 +36,12 @@ struct G2aOptions {
   bool feature_net = true;       // without it the colour stays canonical
   bool emotion = true;           // without it the networks do not see the emotion
   bool dynamic_opacity = false;  // FeatureNet also moves the opacity (the paper does not); needs feature_net
+  int sound = 0;                 // features of the sound that the networks see instead of geometry; 0: geometry
+
+  bool geometry() const { return sound == 0; }
 };
 
+constexpr int kG2aMostSound = 4096;
 constexpr int kG2aColours = 12;  // FeatureNet's colour outputs: SH degrees 0 and 1, RGB
 
 // y = W x + b, then max(y, y / 10) (a leaky ReLU: no unit dies) except after a network's last layer.
@@ -47,19 +56,31 @@ struct G2aNet {
   G2aOptions options;
   std::vector<std::int32_t> gaussian;  // [K] ascending: the Gaussians that follow the networks; empty = no networks
   std::vector<G2aLayer> feature;       // 4; none without feature_net
-  std::vector<G2aLayer> rotation;      // 2
+  std::vector<G2aLayer> rotation;      // 2; 3 outputs: the turn, and 3 more without geometry: the shift in centimetres
+  std::string hears;                   // without geometry: which features of the sound (SoundContext::name())
 
   bool empty() const { return gaussian.empty(); }
 };
 
-// Inputs, in this order: canonical value (48 SH values, or the unit quaternion's 4), emotion (8), place (2 + 4 F +
-// parts), displacement (3, centimetres).
+// Inputs, in this order: canonical value (48 SH values, or the unit quaternion's 4), emotion (8), sound (none with
+// geometry), place (2 + 4 F + parts), displacement (3, centimetres; none without geometry).
 constexpr int kG2aPartCount = 9;  // HeadPart, one-hot: textures of parts overlap
 constexpr int kG2aFeatureCanonical = 48, kG2aRotationCanonical = 4;
 // The emotion goes in less the neutral one, so that a neutral face is all zeros and an emotion that training never saw,
 // whose weights start at zero, changes nothing.
 EmotionVector g2a_emotion(const EmotionVector& emotion);
 int g2a_place_count(const G2aOptions& options);
+inline int g2a_displacement_count(const G2aOptions& options) {
+  return options.geometry() ? 3 : 0;
+}
+inline int g2a_rotation_outputs(const G2aOptions& options) {
+  return options.geometry() ? 3 : 6;
+}
+constexpr float kG2aShift = 0.01f;  // metres of a Gaussian's canonical mean for each unit of the shift
+
+// Whether the networks have anything to say of a frame: not without geometry and sound. Throws kBadArgument for
+// another number of features than they hear.
+bool g2a_speaks_of(const G2aNet& net, const MotionFrame& frame);
 
 // The layers of those options without values: all weights and biases zero. Throws kBadArgument for options out of
 // range.
@@ -90,20 +111,24 @@ class G2aInference {
   // `avatar` must outlive the object and not change.
   explicit G2aInference(const GaussianAvatar& avatar);
 
-  // Adds colour to sh [N,16,3], and writes the quaternions [N,4] and opacities [N] of the networks' Gaussians.
-  // Opacities stay as they are without dynamic_opacity.
-  void apply(const std::vector<Vec3>& unposed, const EmotionVector& emotion, float* sh, float* quats, float* opacities);
+  // Adds colour to sh [N,16,3], and writes the quaternions [N,4] and opacities [N] of the networks' Gaussians, without
+  // geometry also their canonical means [N,3] (with geometry `means` may be null). Opacities stay as they are without
+  // dynamic_opacity. Of `frame` emotion and sound are used. Only for a frame of which g2a_speaks_of() is true.
+  void apply(const std::vector<Vec3>& unposed, const MotionFrame& frame, float* sh, float* quats, float* opacities,
+             float* means = nullptr);
 
  private:
   struct Stack {                                    // one network, rows padded to whole vectors
     std::vector<float> fixed;                       // [K,width] the first layer of what never changes, with its bias
-    std::vector<float> moving;                      // [3,width] the first layer's columns of the displacement
-    std::vector<float> emotion;                     // [8,width] and of the emotion
+    std::vector<float> moving;                      // [3,width] the first layer's columns of the displacement, if any
+    std::vector<float> emotion;                     // [8,width] and of the emotion,
+    std::vector<float> sound;                       // [sound,width] and of the sound
     std::vector<std::vector<float>> columns, bias;  // the other layers
     std::vector<int> inputs, outputs;
   };
-  static Stack make_stack(const std::vector<G2aLayer>& layers, const std::vector<float>& canonical, int canonical_count,
-                          const std::vector<float>& places, std::size_t count);
+  static Stack make_stack(const std::vector<G2aLayer>& layers, const G2aOptions& options,
+                          const std::vector<float>& canonical, int canonical_count, const std::vector<float>& places,
+                          std::size_t count);
   const GaussianAvatar* avatar_;
   Stack feature_, rotation_;
   std::vector<float> displacement_;

@@ -33,7 +33,8 @@ class SurfaceFrames {
   // `head` must outlive the object; its template is the canonical pose.
   explicit SurfaceFrames(const HeadModel& head);
 
-  void update(const MotionFrame& frame);                 // from expression, offsets and pose
+  // From expression, offsets and pose; without `geometry` (G2aOptions::geometry()) from the pose alone.
+  void update(const MotionFrame& frame, bool geometry = true);
   void update_vertices(const std::vector<Vec3>& posed);  // from world-space vertices [V]
 
   const std::vector<Vec3>& vertices() const { return vertices_; }  // [V] world
@@ -69,9 +70,10 @@ struct GaussianAvatar {
   G2aNet g2anet;                        // colour, rotation and opacity of the moment by networks; may be empty
 };
 
-// Posed means [N,3] and deformations [N,9] (row-major) of all Gaussians; the arrays are resized.
+// Posed means [N,3] and deformations [N,9] (row-major) of all Gaussians; the arrays are resized. `canonical` [N,3]: the
+// canonical means of the moment; null = the avatar's.
 void deform_gaussians(const GaussianAvatar& avatar, const SurfaceFrames& frames, std::vector<float>& means,
-                      std::vector<float>& deformation);
+                      std::vector<float>& deformation, const float* canonical = nullptr);
 
 // Draws an avatar, moment by moment. Holds activated values and scratch memory. Not thread-safe; uses all threads.
 class GaussianRenderer {
@@ -87,8 +89,9 @@ class GaussianRenderer {
   const GaussianAvatar* avatar_;
   SurfaceFrames frames_;
   std::vector<float> scales_, opacities_, means_, deformation_;
-  std::vector<float> sh_;     // of the present moment; empty where nothing changes the colour
-  std::vector<float> quats_;  // the same
+  std::vector<float> sh_;       // of the present moment; empty where nothing changes the colour
+  std::vector<float> quats_;    // the same
+  std::vector<float> shifted_;  // [N,3] canonical means of the present moment; empty with geometry
   std::optional<G2aInference> g2anet_;
   SplatRasterizer rasterizer_;
 };

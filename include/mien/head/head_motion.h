@@ -16,6 +16,7 @@ struct MotionFrame {
   std::vector<Vec3> offsets;      // [V] free vertex offsets on top of the model, metres; usually empty
   HeadPose pose;
   EmotionVector emotion = {1, 0, 0, 0, 0, 0, 0, 0};
+  std::vector<float> sound;  // what avatars without geometry hear (G2aOptions::sound); usually empty, and not in files
 };
 
 struct HeadMotion {

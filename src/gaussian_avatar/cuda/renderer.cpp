@@ -127,7 +127,7 @@ struct CudaGaussianRenderer::Impl {
     host_sh = avatar->gaussians.sh;
     if (avatar->modes.count() > 0)
       add_colour_modes(avatar->modes, avatar->modes.activations(frame.expression), host_sh);
-    g2anet->apply(unposed, frame.emotion, host_sh.data(), host_quats.data(), host_opacities.data());
+    g2anet->apply(unposed, frame, host_sh.data(), host_quats.data(), host_opacities.data());
     sh = host_sh;
     quats = host_quats;
     opacities = host_opacities;
