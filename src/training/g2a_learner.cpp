@@ -30,8 +30,10 @@ G2aLearner::G2aLearner(GaussianAvatar& avatar)
   MIEN_CHECK(!avatar.g2anet.empty(), "no networks");
   feature_.source = &avatar.g2anet.feature;
   feature_.canonical = kG2aFeatureCanonical;
+  feature_.sound_at = kG2aFeatureCanonical + kEmotionCount;
   rotation_.source = &avatar.g2anet.rotation;
   rotation_.canonical = kG2aRotationCanonical;
+  rotation_.sound_at = kG2aRotationCanonical + kEmotionCount;
   turns_.assign(avatar.g2anet.gaussian.size() * 3, 0.0f);
 }
 
@@ -63,15 +65,18 @@ void G2aLearner::pack(Network& network) const {
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const G2aLayer& from = (*network.source)[l];
     Layer& to = network.layers[l];
-    to.inputs = padded(from.inputs);
+    const int left_out = l == 0 ? static_cast<int>(sound_.size()) : 0;
+    to.inputs = padded(from.inputs - left_out);
     to.outputs = padded(from.outputs);
     to.columns.assign(static_cast<std::size_t>(to.inputs) * to.outputs, 0.0f);
     to.rows.assign(to.columns.size(), 0.0f);
     to.bias.assign(static_cast<std::size_t>(to.outputs), 0.0f);
     std::copy(from.bias.begin(), from.bias.end(), to.bias.begin());
     for (int o = 0; o < from.outputs; ++o) {
-      for (int i = 0; i < from.inputs; ++i) {
-        const float w = from.weight[static_cast<std::size_t>(o) * from.inputs + i];
+      const float* row = &from.weight[static_cast<std::size_t>(o) * from.inputs];
+      for (int s = 0; s < left_out; ++s) to.bias[o] += sound_[s] * row[network.sound_at + s];
+      for (int i = 0; i < from.inputs - left_out; ++i) {
+        const float w = row[i < network.sound_at ? i : i + left_out];
         to.columns[static_cast<std::size_t>(i) * to.outputs + o] = w;
         to.rows[static_cast<std::size_t>(o) * to.inputs + i] = w;
       }
@@ -92,7 +97,7 @@ void G2aLearner::run(const Network& network, int begin, int points, Scratch& scr
     if (avatar_.g2anet.options.emotion) std::copy(emotion_.begin(), emotion_.end(), x);
     x += kEmotionCount;
     x = std::copy_n(&places_[k * place_count_], place_count_, x);
-    std::copy_n(&displacement_[k * 3], 3, x);
+    if (avatar_.g2anet.options.geometry()) std::copy_n(&displacement_[k * 3], 3, x);
   }
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const Layer& layer = network.layers[l];
@@ -126,15 +131,21 @@ void G2aLearner::run_back(const Network& network, int points, Scratch& scratch,
   }
 }
 
-void G2aLearner::apply(const std::vector<Vec3>& unposed, const EmotionVector& emotion, float* sh, float* quats,
-                       float* opacities) {
+void G2aLearner::apply(const std::vector<Vec3>& unposed, const MotionFrame& frame, float* sh, float* quats,
+                       float* opacities, float* means) {
   const G2aNet& net = avatar_.g2anet;
   const Gaussians& g = avatar_.gaussians;
   const auto count = static_cast<int>(net.gaussian.size());
   MIEN_CHECK(rotation_.values.size() == net.gaussian.size() * kG2aRotationCanonical, "canonical values not taken: {}",
              rotation_.values.size());
-  emotion_ = g2a_emotion(emotion);
-  g2a_displacements(avatar_, unposed, displacement_);
+  const bool geometry = net.options.geometry();
+  MIEN_CHECK(geometry || (means != nullptr && frame.sound.size() == static_cast<std::size_t>(net.options.sound)),
+             "{} features of the sound of {}", frame.sound.size(), net.options.sound);
+  emotion_ = g2a_emotion(frame.emotion);
+  if (geometry)
+    g2a_displacements(avatar_, unposed, displacement_);
+  else
+    sound_ = frame.sound;
   pack(feature_);
   pack(rotation_);
 #pragma omp parallel
@@ -160,29 +171,34 @@ void G2aLearner::apply(const std::vector<Vec3>& unposed, const EmotionVector& em
         std::copy_n(out, 3, &turns_[static_cast<std::size_t>(begin + p) * 3]);
         const std::array<float, 4> q = turn_quaternion(&g.quats[i * 4], out);
         std::copy(q.begin(), q.end(), quats + i * 4);
+        for (int c = 0; c < 3 && !geometry; ++c) means[i * 3 + c] = g.means[i * 3 + c] + kG2aShift * out[3 + c];
       }
     }
   }
 }
 
 void G2aLearner::unpack(const Network& network, std::vector<std::vector<float>>& sums,
-                        const std::vector<std::vector<float>*>& gradients, std::size_t first) {
+                        const std::vector<std::vector<float>*>& gradients, std::size_t first) const {
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const G2aLayer& shape = (*network.source)[l];
-    const int row = network.layers[l].outputs;
+    const int outputs = network.layers[l].outputs;
+    const int left_out = l == 0 ? static_cast<int>(sound_.size()) : 0;
     std::vector<float>& weight = *gradients[first + 2 * l];
     for (int o = 0; o < shape.outputs; ++o) {
-      for (int i = 0; i < shape.inputs; ++i)
-        weight[static_cast<std::size_t>(o) * shape.inputs + i] = sums[2 * l][static_cast<std::size_t>(i) * row + o];
+      float* row = &weight[static_cast<std::size_t>(o) * shape.inputs];
+      for (int s = 0; s < left_out; ++s) row[network.sound_at + s] = sums[1][o] * sound_[s];
+      for (int i = 0; i < shape.inputs - left_out; ++i)
+        row[i < network.sound_at ? i : i + left_out] = sums[2 * l][static_cast<std::size_t>(i) * outputs + o];
     }
     std::copy_n(sums[2 * l + 1].begin(), shape.outputs, gradients[first + 2 * l + 1]->begin());
   }
 }
 
-void G2aLearner::backward(const float* d_sh, float* d_quats, const float* d_logits,
+void G2aLearner::backward(const float* d_sh, float* d_quats, const float* d_logits, const float* d_means,
                           const std::vector<std::vector<float>*>& gradients) {
   const G2aNet& net = avatar_.g2anet;
   const Gaussians& g = avatar_.gaussians;
+  MIEN_CHECK(net.options.geometry() || d_means != nullptr, "no gradient of the means");
   const auto blocks = (static_cast<int>(net.gaussian.size()) + kBlock - 1) / kBlock;
   const auto zeros = [](const Network& network) {
     std::vector<std::vector<float>> sums;
@@ -222,9 +238,13 @@ void G2aLearner::backward(const float* d_sh, float* d_quats, const float* d_logi
         float* d = d_quats + i * 4;
         const float *q = &g.quats[i * 4], *r = &turns_[static_cast<std::size_t>(begin + p) * 3];
         const float gw = d[0], gx = d[1], gy = d[2], gz = d[3];
+        float* slope = &scratch.slope[static_cast<std::size_t>(p) * kPad];
+        for (int c = 0; c < 3 && d_means != nullptr; ++c) {
+          slope[3 + c] = kG2aShift * d_means[i * 3 + c];
+          any = any || slope[3 + c] != 0;
+        }
         if (gw == 0 && gx == 0 && gy == 0 && gz == 0) continue;
         any = true;
-        float* slope = &scratch.slope[static_cast<std::size_t>(p) * kPad];
         slope[0] = 0.5f * (-q[1] * gw + q[0] * gx + q[3] * gy - q[2] * gz);
         slope[1] = 0.5f * (-q[2] * gw - q[3] * gx + q[0] * gy + q[1] * gz);
         slope[2] = 0.5f * (-q[3] * gw + q[2] * gx - q[1] * gy + q[0] * gz);

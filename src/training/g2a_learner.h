@@ -25,16 +25,20 @@ class G2aLearner {
   // only: no gradient goes back through them.
   void take_canonical(const float* sh, const float* quats);
 
-  // Adds to sh [N,16,3], and writes quats [N,4] and opacities [N] of the networks' Gaussians, as G2aInference does.
-  void apply(const std::vector<Vec3>& unposed, const EmotionVector& emotion, float* sh, float* quats, float* opacities);
+  // Adds to sh [N,16,3], and writes quats [N,4], opacities [N] and, without geometry, canonical means [N,3] of the
+  // networks' Gaussians, as G2aInference does.
+  void apply(const std::vector<Vec3>& unposed, const MotionFrame& frame, float* sh, float* quats, float* opacities,
+             float* means = nullptr);
 
-  // After apply(): d_sh and d_logits [N] are gradients of what it wrote (d_logits by the logit of the opacity). d_quats
-  // [N,4] is turned from the gradient by the turned quaternions into that by the canonical ones. `gradients`: one array
-  // for each of parameters(), overwritten.
-  void backward(const float* d_sh, float* d_quats, const float* d_logits,
+  // After apply(): d_sh, d_logits [N] and, without geometry, d_means [N,3] are gradients of what it wrote (d_logits by
+  // the logit of the opacity). d_quats [N,4] is turned from the gradient by the turned quaternions into that by the
+  // canonical ones. `gradients`: one array for each of parameters(), overwritten.
+  void backward(const float* d_sh, float* d_quats, const float* d_logits, const float* d_means,
                 const std::vector<std::vector<float>*>& gradients);
 
  private:
+  // The sound is the same for all points: it goes into the first layer's bias, and its weights' gradient comes from
+  // that of the bias. So the first layer's inputs leave it out.
   struct Layer {
     int inputs, outputs;               // padded
     std::vector<float> columns, rows;  // [in,out] and [out,in]
@@ -43,6 +47,7 @@ class G2aLearner {
   struct Network {
     std::vector<G2aLayer>* source = nullptr;
     int canonical = 0;          // how many canonical values it sees
+    int sound_at = 0;           // the first of its inputs that are the sound
     std::vector<float> values;  // [K,canonical]
     std::vector<Layer> layers;
   };
@@ -51,8 +56,8 @@ class G2aLearner {
   void pack(Network& network) const;
   void run(const Network& network, int begin, int points, Scratch& scratch) const;
   void run_back(const Network& network, int points, Scratch& scratch, std::vector<std::vector<float>>& sums) const;
-  static void unpack(const Network& network, std::vector<std::vector<float>>& sums,
-                     const std::vector<std::vector<float>*>& gradients, std::size_t first);
+  void unpack(const Network& network, std::vector<std::vector<float>>& sums,
+              const std::vector<std::vector<float>*>& gradients, std::size_t first) const;
 
   GaussianAvatar& avatar_;
   Network feature_, rotation_;
@@ -61,6 +66,7 @@ class G2aLearner {
   std::vector<float> displacement_;  // [K,3]
   std::vector<float> turns_;         // [K,3] RotationNet's last conclusions
   EmotionVector emotion_ = {};
+  std::vector<float> sound_;
 };
 
 }  // namespace mien

@@ -102,13 +102,13 @@ SplatInput GaussianOptimiser::splat_input(int sh_degree) const {
 }
 
 void GaussianOptimiser::draw(const TrainingSample& sample, const float background[3], int sh_degree) {
-  frames_.update(*sample.motion);
-  deform_gaussians(avatar_, frames_, means_, deformation_);
+  const bool geometry = avatar_.g2anet.options.geometry();
+  frames_.update(*sample.motion, geometry);
   const Gaussians& g = avatar_.gaussians;
   sh_.resize(static_cast<std::size_t>(g.count()) * kShCoefficients * 3);
   write_sh(sh_);
   if (networks()) learner_->take_canonical(sh_.data(), g.quats.data());
-  activations_ = avatar_.modes.activations(sample.motion->expression);
+  activations_ = geometry ? avatar_.modes.activations(sample.motion->expression) : std::vector<float>();
   if (!activations_.empty()) add_colour_modes(avatar_.modes, activations_, sh_);
   parallel_for(g.count(), 1024, [&](std::int64_t i) {
     for (int k = 0; k < 3; ++k) scales_[i * 3 + k] = std::exp(g.log_scales[i * 3 + k]);
@@ -116,8 +116,10 @@ void GaussianOptimiser::draw(const TrainingSample& sample, const float backgroun
   });
   if (networks()) {
     quats_ = g.quats;
-    learner_->apply(frames_.unposed(), sample.motion->emotion, sh_.data(), quats_.data(), opacities_.data());
+    if (!geometry) shifted_ = g.means;
+    learner_->apply(frames_.unposed(), *sample.motion, sh_.data(), quats_.data(), opacities_.data(), shifted_.data());
   }
+  deform_gaussians(avatar_, frames_, means_, deformation_, networks() && !geometry ? shifted_.data() : nullptr);
   const std::size_t pixels = static_cast<std::size_t>(sample.camera.width) * sample.camera.height;
   rgb_.resize(pixels * 3);
   alpha_.resize(pixels);
@@ -172,7 +174,9 @@ void GaussianOptimiser::chain_gradients() {
   const float pull = anchor_pull(options_, g.count());
   parallel_for(g.count(), 1024, [&](std::int64_t i) {
     const Mat3 turn = Eigen::Map<const Eigen::Matrix<float, 3, 3, Eigen::RowMajor>>(&deformation_[i * 9]);
-    Vec3 gradient = turn.transpose() * Eigen::Map<const Vec3>(&d_means_[i * 3]);
+    Eigen::Map<Vec3> canonical_mean(&d_means_[i * 3]);  // of the moment: RotationNet's shift wants it without the pull
+    canonical_mean = (turn.transpose() * canonical_mean).eval();
+    Vec3 gradient = canonical_mean;
     const GaussianAnchor& anchor = avatar_.anchors[i];
     if (on_surface(anchor))
       gradient += 2 * pull * (Eigen::Map<const Vec3>(&g.means[i * 3]) - home_of(anchor, canonical));
@@ -201,7 +205,8 @@ void GaussianOptimiser::chain_gradients() {
 void GaussianOptimiser::chain_networks() {
   std::vector<std::vector<float>*> gradients;
   for (std::size_t i = kNetworkGroups; i < groups_.size(); ++i) gradients.push_back(&groups_[i].gradients);
-  learner_->backward(d_sh_.data(), groups_[1].gradients.data(), groups_[3].gradients.data(), gradients);
+  learner_->backward(d_sh_.data(), groups_[1].gradients.data(), groups_[3].gradients.data(),
+                     avatar_.g2anet.options.geometry() ? nullptr : d_means_.data(), gradients);
 }
 
 void GaussianOptimiser::limit_sizes() {

@@ -58,7 +58,8 @@ class GaussianOptimiser {
   std::vector<float> activations_;  // of the modes
   std::optional<G2aLearner> learner_;
   bool networks_on_ = true;
-  std::vector<float> quats_;  // as drawn, when networks turn them
+  std::vector<float> quats_;    // as drawn, when networks turn them
+  std::vector<float> shifted_;  // canonical means of the moment, without geometry
   std::vector<float> rgb_, alpha_, target_, d_rgb_, d_alpha_, weight_;
 };
 

@@ -15,6 +15,7 @@ struct G2aReference {
   std::vector<double> sh;       // [N,48] added
   std::vector<double> quats;    // [N,4] turned
   std::vector<double> opacity;  // [N] added to the logit
+  std::vector<double> shift;    // [N,3] metres, added to the mean
 };
 
 using DoubleWeights = std::vector<std::vector<double>>;  // weight and bias of every layer, FeatureNet's first
@@ -44,11 +45,14 @@ inline std::vector<double> run_reference(const std::vector<G2aLayer>& shapes, co
 }
 
 inline G2aReference reference_g2a(const GaussianAvatar& avatar, const DoubleWeights& weights,
-                                  const std::vector<Vec3>& unposed, const EmotionVector& emotion) {
+                                  const std::vector<Vec3>& unposed, const MotionFrame& frame) {
   const G2aNet& net = avatar.g2anet;
   const Gaussians& g = avatar.gaussians;
   const std::size_t n = static_cast<std::size_t>(g.count());
-  G2aReference out{std::vector<double>(n * 48, 0.0), {g.quats.begin(), g.quats.end()}, std::vector<double>(n, 0.0)};
+  G2aReference out{std::vector<double>(n * 48, 0.0),
+                   {g.quats.begin(), g.quats.end()},
+                   std::vector<double>(n, 0.0),
+                   std::vector<double>(n * 3, 0.0)};
   const std::vector<float> places = g2a_places(avatar);
   const std::size_t row = places.size() / net.gaussian.size();
   Eigen::Vector3d mean = Eigen::Vector3d::Zero();
@@ -69,10 +73,12 @@ inline G2aReference reference_g2a(const GaussianAvatar& avatar, const DoubleWeig
       moved += (avatar.anchors[i].weight[a] * (unposed[v] - avatar.head.mesh.positions[v])).cast<double>();
     }
     std::vector<double> rest;
-    for (int e = 0; e < kEmotionCount; ++e) rest.push_back(net.options.emotion ? emotion[e] - (e == 0 ? 1.0 : 0.0) : 0);
+    for (int e = 0; e < kEmotionCount; ++e)
+      rest.push_back(net.options.emotion ? frame.emotion[e] - (e == 0 ? 1.0 : 0.0) : 0);
+    if (net.options.sound > 0) rest.insert(rest.end(), frame.sound.begin(), frame.sound.end());
     rest.insert(rest.end(), places.begin() + static_cast<std::ptrdiff_t>(k * row),
                 places.begin() + static_cast<std::ptrdiff_t>((k + 1) * row));
-    for (int c = 0; c < 3; ++c) rest.push_back(100 * moved[c]);
+    for (int c = 0; c < 3 && net.options.sound == 0; ++c) rest.push_back(100 * moved[c]);
     if (!net.feature.empty()) {
       std::vector<double> x(&g.sh[i * 48], &g.sh[i * 48] + 48);
       x.insert(x.end(), rest.begin(), rest.end());
@@ -88,6 +94,7 @@ inline G2aReference reference_g2a(const GaussianAvatar& avatar, const DoubleWeig
     const Eigen::Quaterniond turn = q * Eigen::Quaterniond(1, r[0] / 2, r[1] / 2, r[2] / 2);
     const double turned[4] = {turn.w(), turn.x(), turn.y(), turn.z()};
     std::copy(turned, turned + 4, &out.quats[i * 4]);
+    for (int c = 0; c < 3 && net.options.sound > 0; ++c) out.shift[i * 3 + c] = r[3 + c] / 100;
   }
   return out;
 }
@@ -123,11 +130,12 @@ inline GaussianAvatar avatar_with_networks(int count, const G2aOptions& options,
   return avatar;
 }
 
-inline MotionFrame moved_face() {
+inline MotionFrame moved_face(int sound = 0) {
   MotionFrame frame;
   frame.expression = {0.7f, 0.2f};
   frame.emotion = {0.2f, 0, 0, 0, 0, 0.5f, 0, 0.3f};
   frame.pose.root = Quat(Eigen::AngleAxisf(0.3f, Vec3::UnitY()));
+  for (int s = 0; s < sound; ++s) frame.sound.push_back(std::sin(1.0f + 2.3f * static_cast<float>(s)));
   return frame;
 }
 

@@ -18,25 +18,26 @@ std::vector<float> draw(const GaussianAvatar& avatar, const MotionFrame& frame) 
 }
 
 struct Applied {
-  std::vector<float> sh, quats, opacities;
+  std::vector<float> sh, quats, opacities, means;
 };
 
 Applied apply(const GaussianAvatar& avatar, const MotionFrame& frame) {
   SurfaceFrames frames(avatar.head);
   frames.update(frame);
-  Applied out{avatar.gaussians.sh, avatar.gaussians.quats, std::vector<float>(avatar.gaussians.opacity_logits.size())};
+  Applied out{avatar.gaussians.sh, avatar.gaussians.quats, std::vector<float>(avatar.gaussians.opacity_logits.size()),
+              avatar.gaussians.means};
   G2aInference inference(avatar);
-  inference.apply(frames.unposed(), frame, out.sh.data(), out.quats.data(), out.opacities.data());
+  inference.apply(frames.unposed(), frame, out.sh.data(), out.quats.data(), out.opacities.data(), out.means.data());
   return out;
 }
 
 void expect_reference(const G2aOptions& options, int count) {
   const GaussianAvatar avatar = avatar_with_networks(count, options);
-  const MotionFrame frame = moved_face();
+  const MotionFrame frame = moved_face(options.sound);
   SurfaceFrames frames(avatar.head);
   frames.update(frame);
   const Applied got = apply(avatar, frame);
-  const G2aReference want = reference_g2a(avatar, double_weights(avatar.g2anet), frames.unposed(), frame.emotion);
+  const G2aReference want = reference_g2a(avatar, double_weights(avatar.g2anet), frames.unposed(), frame);
   double change = 0;
   for (std::size_t i = 0; i < got.sh.size(); ++i) {
     ASSERT_NEAR(got.sh[i], avatar.gaussians.sh[i] + want.sh[i], 3e-5) << i;
@@ -49,6 +50,12 @@ void expect_reference(const G2aOptions& options, int count) {
     change = std::max(change, std::abs(want.quats[i] - avatar.gaussians.quats[i]));
   }
   EXPECT_GT(change, 0.05);
+  change = 0;
+  for (std::size_t i = 0; i < got.means.size(); ++i) {
+    ASSERT_NEAR(got.means[i], avatar.gaussians.means[i] + want.shift[i], 1e-6) << i;
+    change = std::max(change, std::abs(want.shift[i]));
+  }
+  EXPECT_EQ(change > 1e-3, options.sound > 0);
   if (!options.dynamic_opacity) return;
   for (const std::int32_t i : avatar.g2anet.gaussian) {
     const double logit = avatar.gaussians.opacity_logits[static_cast<std::size_t>(i)] + want.opacity[i];
@@ -61,6 +68,57 @@ TEST(G2aNet, InferenceIsThatOfThePlainNetworks) {
   expect_reference({24, 3, true, true, true}, 131);  // a width that is no whole vector
   expect_reference({16, 0, false, true, false}, 67);
   expect_reference({40, 8, true, false, true}, 90);
+}
+
+TEST(G2aNet, InferenceWithoutGeometryIsThatOfThePlainNetworks) {
+  expect_reference({32, 6, true, true, false, 20}, 300);
+  expect_reference({24, 3, true, true, true, 1}, 131);
+  expect_reference({16, 0, false, false, false, 7}, 67);
+}
+
+// The pose moves what the sound moves; the expression moves nothing.
+TEST(G2aNet, WithoutGeometryOnlySoundAndPoseMoveTheFace) {
+  GaussianAvatar avatar = avatar_with_networks(200, {32, 6, true, true, false, 5});
+  const MotionFrame frame = moved_face(5);
+  MotionFrame still = frame, other = frame, turned = frame, silent = frame;
+  still.expression = {};
+  other.sound[2] += 0.5f;
+  turned.pose.root = Quat(Eigen::AngleAxisf(-0.3f, Vec3::UnitY()));
+  silent.sound = {};
+  EXPECT_EQ(draw(avatar, frame), draw(avatar, still));
+  EXPECT_NE(draw(avatar, frame), draw(avatar, other));
+  EXPECT_NE(draw(avatar, frame), draw(avatar, turned));
+  // Silence is the canonical avatar, also after a moment that was none.
+  GaussianAvatar canonical = avatar;
+  canonical.g2anet = {};
+  canonical.g2anet.options.sound = 5;
+  const Camera camera = look_at(Vec3(0, 0, 1), Vec3::Zero(), 0.3f, kSize, kSize);
+  std::vector<float> rgb(kSize * kSize * 3), alpha(kSize * kSize);
+  GaussianRenderer renderer(avatar);
+  renderer.render(frame, camera, SplatOptions{}, rgb.data(), alpha.data());
+  renderer.render(silent, camera, SplatOptions{}, rgb.data(), alpha.data());
+  EXPECT_EQ(rgb, draw(canonical, silent));
+  still.expression = {};
+  EXPECT_EQ(rgb, draw(canonical, still));
+  // Two centimetres to the side for every Gaussian are two centimetres to the side.
+  G2aNet& net = avatar.g2anet;
+  for (auto* stack : {&net.feature, &net.rotation}) {
+    std::fill(stack->back().weight.begin(), stack->back().weight.end(), 0.0f);
+    std::fill(stack->back().bias.begin(), stack->back().bias.end(), 0.0f);
+  }
+  net.rotation.back().bias[3] = 2;
+  GaussianAvatar moved = canonical;
+  for (const std::int32_t i : net.gaussian) moved.gaussians.means[static_cast<std::size_t>(i) * 3] += 0.02f;
+  const std::vector<float> got = draw(avatar, frame), want = draw(moved, frame);
+  for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], 1e-4f);
+  EXPECT_NE(want, draw(canonical, frame));
+}
+
+TEST(G2aNet, AnotherNumberOfFeaturesIsRefused) {
+  const GaussianAvatar avatar = avatar_with_networks(50, {16, 2, true, true, false, 5});
+  EXPECT_THROW(draw(avatar, moved_face(4)), Error);
+  EXPECT_NO_THROW(draw(avatar, moved_face(5)));
+  EXPECT_NO_THROW(draw(avatar_with_networks(50, {16, 2}), moved_face(4)));  // geometry does not listen
 }
 
 TEST(G2aNet, FreshNetworksLeaveTheAvatarAsItIsToTheLastBit) {
@@ -149,6 +207,8 @@ TEST(G2aNet, OptionsOutOfRangeAreRefused) {
   refused({32, -1});
   refused({32, 13});
   refused({32, 6, false, true, true});
+  refused({32, 6, true, true, false, -1});
+  refused({32, 6, true, true, false, kG2aMostSound + 1});
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "gaussian_avatar/g2a_reference.h"
 #include "mien/base/error.h"
+#include "mien/gaussian_avatar/initialise.h"
 #include "training/g2a_learner.h"
 #include "training/gaussian_step.h"
 
@@ -12,30 +13,35 @@ namespace {
 struct Fixture {
   explicit Fixture(const G2aOptions& options, int count = 150)
       : avatar(avatar_with_networks(count, options)), frames(avatar.head), learner(avatar) {
-    frames.update(frame);
+    frames.update(frame, options.geometry());
     sh = avatar.gaussians.sh;
     quats = avatar.gaussians.quats;
     opacities.assign(avatar.gaussians.opacity_logits.size(), 0.0f);
     learner.take_canonical(sh.data(), quats.data());
-    learner.apply(frames.unposed(), frame.emotion, sh.data(), quats.data(), opacities.data());
+    means = avatar.gaussians.means;
+    learner.apply(frames.unposed(), frame, sh.data(), quats.data(), opacities.data(), means.data());
   }
-  MotionFrame frame = moved_face();
   GaussianAvatar avatar;
+  MotionFrame frame = moved_face(avatar.g2anet.options.sound);
   SurfaceFrames frames;
   G2aLearner learner;
-  std::vector<float> sh, quats, opacities;
+  std::vector<float> sh, quats, opacities, means;
 };
 
 TEST(G2aLearner, AppliesWhatInferenceApplies) {
-  for (const G2aOptions& options : {G2aOptions{}, G2aOptions{24, 4, true, false, true}, {16, 2, false, true, false}}) {
+  for (const G2aOptions& options : {G2aOptions{},
+                                    G2aOptions{24, 4, true, false, true},
+                                    {16, 2, false, true, false},
+                                    {24, 3, true, true, true, 37}}) {
     Fixture f(options, 333);
     std::vector<float> sh = f.avatar.gaussians.sh, quats = f.avatar.gaussians.quats;
-    std::vector<float> opacities(f.opacities.size(), 0.0f);
+    std::vector<float> opacities(f.opacities.size(), 0.0f), means = f.avatar.gaussians.means;
     G2aInference inference(f.avatar);
-    inference.apply(f.frames.unposed(), f.frame, sh.data(), quats.data(), opacities.data());
+    inference.apply(f.frames.unposed(), f.frame, sh.data(), quats.data(), opacities.data(), means.data());
     for (std::size_t i = 0; i < sh.size(); ++i) ASSERT_NEAR(sh[i], f.sh[i], 1e-5f);
     for (std::size_t i = 0; i < quats.size(); ++i) ASSERT_NEAR(quats[i], f.quats[i], 1e-5f);
     for (std::size_t i = 0; i < opacities.size(); ++i) ASSERT_NEAR(opacities[i], f.opacities[i], 1e-5f);
+    for (std::size_t i = 0; i < means.size(); ++i) ASSERT_NEAR(means[i], f.means[i], 1e-6f);
   }
 }
 
@@ -45,16 +51,19 @@ void expect_gradients(const G2aOptions& options) {
   const GaussianAvatar& avatar = f.avatar;
   Random random(8);
   std::vector<float> d_sh(f.sh.size()), d_quats(f.quats.size()), d_logits(f.opacities.size());
-  for (auto* values : {&d_sh, &d_quats, &d_logits}) {
+  std::vector<float> d_means(f.means.size());
+  for (auto* values : {&d_sh, &d_quats, &d_logits, &d_means}) {
     for (float& v : *values) v = random.normal();
   }
+  for (float& v : d_means) v *= 100;  // as large as the others: a unit of shift is a centimetre
   const std::vector<float> by_turned = d_quats;
   const auto loss = [&](const DoubleWeights& weights) {
-    const G2aReference r = reference_g2a(avatar, weights, f.frames.unposed(), f.frame.emotion);
+    const G2aReference r = reference_g2a(avatar, weights, f.frames.unposed(), f.frame);
     double sum = 0;
     for (std::size_t i = 0; i < r.sh.size(); ++i) sum += r.sh[i] * d_sh[i];
     for (std::size_t i = 0; i < r.quats.size(); ++i) sum += r.quats[i] * by_turned[i];
     for (std::size_t i = 0; i < r.opacity.size(); ++i) sum += r.opacity[i] * d_logits[i];
+    for (std::size_t i = 0; i < r.shift.size(); ++i) sum += r.shift[i] * d_means[i];
     return sum;
   };
   std::vector<std::vector<float>> gradients;
@@ -62,7 +71,8 @@ void expect_gradients(const G2aOptions& options) {
   const auto parameters = f.learner.parameters();
   for (const auto& p : parameters) gradients.emplace_back(p.values->size(), 99.0f);
   for (auto& g : gradients) views.push_back(&g);
-  f.learner.backward(d_sh.data(), d_quats.data(), d_logits.data(), views);
+  f.learner.backward(d_sh.data(), d_quats.data(), d_logits.data(), options.geometry() ? nullptr : d_means.data(),
+                     views);
   DoubleWeights weights = double_weights(avatar.g2anet);
   ASSERT_EQ(weights.size(), parameters.size());
   for (std::size_t a = 0; a < weights.size(); ++a) {
@@ -105,6 +115,10 @@ TEST(G2aLearner, GradientsAreThoseOfTheReference) {
 }
 TEST(G2aLearner, GradientsWithoutFeatureNet) {
   expect_gradients({16, 2, false, true, false});
+}
+TEST(G2aLearner, GradientsWithoutGeometry) {
+  expect_gradients({24, 3, true, true, true, 37});
+  expect_gradients({16, 2, false, false, false, 3});
 }
 
 TrainingSample black_sample(const MotionFrame& motion) {
@@ -209,6 +223,51 @@ TEST_F(Wrinkles, AreLearnedFromExpressionAndEmotion) {
   EXPECT_LT(unfeeling, 0.9 * fixed);
   EXPECT_LT(full, 0.6 * unfeeling) << "anger is in no geometry at all";
   EXPECT_GT(colourless, 0.8 * fixed) << "turning Gaussians does not darken them";
+}
+
+// Two sounds, at one of which the face moves: learnt from the pictures alone, with the surface at rest.
+TEST(G2aLearner, MotionIsLearnedFromTheSoundWithoutGeometry) {
+  GaussianAvatar truth = avatar_with_networks(500, {});
+  truth.g2anet = {};
+  std::fill(truth.gaussians.opacity_logits.begin(), truth.gaussians.opacity_logits.end(), 2.0f);
+  for (std::size_t i = 0; i < truth.gaussians.sh.size(); ++i)
+    truth.gaussians.sh[i] = i % 48 < 3 ? (truth.gaussians.means[i / 48 * 3] > 0 ? 0.9f : -0.9f) : 0;
+  std::vector<MotionFrame> motions(2);
+  motions[0].sound = {1, 0, 0.5f, 0};
+  motions[1].sound = {0, 1, 0, 0.5f};
+  std::vector<TrainingSample> samples;
+  for (int m = 0; m < 2; ++m) {
+    GaussianAvatar moved = truth;
+    for (const std::int32_t i : facial_gaussians(moved)) moved.gaussians.means[i * 3] += m == 1 ? 0.006f : 0;
+    TrainingSample sample = black_sample(motions[m]);
+    GaussianRenderer renderer(moved);
+    renderer.render(motions[m], sample.camera, SplatOptions{}, sample.rgb.data(), sample.matte.data());
+    samples.push_back(std::move(sample));
+  }
+  GaussianAvatar avatar = truth;
+  avatar.g2anet = make_g2anet(avatar, {32, 6, false, true, false, 4}, 2);
+  GaussianTrainOptions train;
+  train.mouth_weight = train.eye_weight = 0;
+  GaussianOptimiser optimiser(avatar, train);
+  const float background[3] = {0.4f, 0.4f, 0.4f};
+  double before = 0, after = 0;
+  constexpr int kSteps = 240;
+  for (int step = 0; step < kSteps; ++step) {
+    const double l1 = optimiser.step(samples[step % 2], background, 3, {0, 0, 0, 0, 0, 0, 0, 2e-3f}).l1;
+    if (step < 2) before += l1 / 2;
+    if (step >= kSteps - 20) after += l1 / 20;
+  }
+  std::printf("L1 %.5f, in the end %.5f\n", before, after);
+  EXPECT_LT(after, 0.4 * before);
+  EXPECT_EQ(avatar.gaussians.means, truth.gaussians.means);
+  // The shifts themselves, of Gaussians well inside the face.
+  std::vector<float> sh = avatar.gaussians.sh, quats = avatar.gaussians.quats, means = avatar.gaussians.means;
+  std::vector<float> opacities(avatar.gaussians.opacity_logits.size());
+  G2aInference inference(avatar);
+  inference.apply({}, motions[1], sh.data(), quats.data(), opacities.data(), means.data());
+  double shift = 0;
+  for (const std::int32_t i : avatar.g2anet.gaussian) shift += means[i * 3] - avatar.gaussians.means[i * 3];
+  EXPECT_NEAR(shift / static_cast<double>(avatar.g2anet.gaussian.size()), 0.006, 0.003);
 }
 
 TEST(G2aLearner, AValueThatIsNoNumberStopsTrainingByName) {
