@@ -170,12 +170,15 @@ void load_modes(const SafetensorsFile& file, const Json& header, GaussianAvatar&
   check_ascending(modes.gaussian, avatar.gaussians.count(), "colour_modes.gaussian", where);
 }
 
-Json g2anet_json(const G2aOptions& o) {
-  return {{"width", o.width},
-          {"frequencies", o.frequencies},
-          {"feature_net", o.feature_net},
-          {"emotion", o.emotion},
-          {"dynamic_opacity", o.dynamic_opacity}};
+Json g2anet_json(const G2aNet& net) {
+  const G2aOptions& o = net.options;
+  Json json = {{"width", o.width},
+               {"frequencies", o.frequencies},
+               {"feature_net", o.feature_net},
+               {"emotion", o.emotion},
+               {"dynamic_opacity", o.dynamic_opacity}};
+  if (!o.geometry()) json.update({{"sound", o.sound}, {"hears", net.hears}});
+  return json;
 }
 
 void load_g2anet(const SafetensorsFile& file, const Json& header, GaussianAvatar& avatar) {
@@ -189,6 +192,11 @@ void load_g2anet(const SafetensorsFile& file, const Json& header, GaussianAvatar
   o.feature_net = get_field<bool>(json, "feature_net", where);
   o.emotion = get_field<bool>(json, "emotion", where);
   o.dynamic_opacity = get_field<bool>(json, "dynamic_opacity", where);
+  o.sound = get_field_or<int>(json, "sound", where, 0);
+  net.hears = get_field_or<std::string>(json, "hears", where, "");
+  if (o.geometry() != net.hears.empty()) {
+    throw_bad_field("g2anet", where, fmt::format("hears {} features \"{}\" of the sound", o.sound, net.hears));
+  }
   try {
     make_g2a_layers(net);
   } catch (const Error& error) {
@@ -272,8 +280,10 @@ Avatar Avatar::load(const std::filesystem::path& path) {
 void Avatar::save(const std::filesystem::path& path) const {
   SafetensorsWriter writer;
   const bool compact = gaussian.gaussians.count() >= kCompactFrom;
+  const bool hears = !gaussian.g2anet.empty() && !gaussian.g2anet.options.geometry();
   Json header = {{"format", kFormat},
-                 {"version", compact                      ? 4
+                 {"version", hears                        ? 5
+                             : compact                    ? 4
                              : !gaussian.g2anet.empty()   ? 3
                              : gaussian.modes.count() > 0 ? 2
                                                           : 1},
@@ -288,7 +298,7 @@ void Avatar::save(const std::filesystem::path& path) const {
                  {"head_model", gaussian.head.id}};
   header["emotions"] = kEmotionNames;
   if (gaussian.modes.count() > 0) header["colour_modes"] = gaussian.modes.names;
-  if (!gaussian.g2anet.empty()) header["g2anet"] = g2anet_json(gaussian.g2anet.options);
+  if (!gaussian.g2anet.empty()) header["g2anet"] = g2anet_json(gaussian.g2anet);
   for (const AvatarAppearance& appearance : appearances) {
     header["appearances"].push_back({{"name", appearance.name}});
     if (appearance.thumbnail.width > 0) writer.add("thumbnail." + appearance.name, encode_png(appearance.thumbnail));

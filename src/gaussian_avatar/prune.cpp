@@ -74,7 +74,7 @@ void keep_gaussians(GaussianAvatar& avatar, const std::vector<bool>& keep) {
 int prune_floaters(GaussianAvatar& avatar, const MotionFrame& frame, const std::vector<CanonicalView>& views,
                    int least_views) {
   SurfaceFrames frames(avatar.head);
-  frames.update(frame);
+  frames.update(frame, avatar.g2anet.options.geometry());
   std::vector<float> means, deformation;
   deform_gaussians(avatar, frames, means, deformation);
   const int needed = std::min<int>(least_views, static_cast<int>(views.size()));

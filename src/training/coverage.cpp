@@ -30,11 +30,19 @@ Coverage::Coverage(const GaussianAvatar& avatar) : avatar_(avatar), frames_(avat
   d_scales_.resize(n * 3);
   d_opacities_.resize(n);
   d_sh_.resize(g.sh.size());
+  if (!avatar.g2anet.empty() && !avatar.g2anet.options.geometry()) networks_.emplace(avatar);
 }
 
 void Coverage::pose(const MotionFrame& frame) {
-  frames_.update(frame);
-  deform_gaussians(avatar_, frames_, means_, deformation_);
+  frames_.update(frame, avatar_.g2anet.options.geometry());
+  if (!networks_ || !g2a_speaks_of(avatar_.g2anet, frame)) {
+    deform_gaussians(avatar_, frames_, means_, deformation_);
+    return;
+  }
+  const Gaussians& g = avatar_.gaussians;
+  std::vector<float> sh = g.sh, quats = g.quats, opacities = opacities_, shifted = g.means;
+  networks_->apply(frames_.unposed(), frame, sh.data(), quats.data(), opacities.data(), shifted.data());
+  deform_gaussians(avatar_, frames_, means_, deformation_, shifted.data());
 }
 
 SplatInput Coverage::input(const std::vector<float>& sh, int degree) const {

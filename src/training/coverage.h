@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "mien/gaussian_avatar/gaussian_avatar.h"
@@ -14,8 +15,8 @@ namespace mien {
 std::vector<SampleKey> spread_keys(const SampleReader& reader);
 
 // Sums over pictures of what the Gaussians add to each pixel, weighted. Every Gaussian is painted mid-grey: the
-// derivative of the picture's weighted sum by its colour is then what it covers. `avatar` must outlive the object and
-// not change.
+// derivative of the picture's weighted sum by its colour is then what it covers. Of the networks only the shift takes
+// part. `avatar` must outlive the object and not change.
 class Coverage {
  public:
   explicit Coverage(const GaussianAvatar& avatar);
@@ -32,6 +33,7 @@ class Coverage {
 
   const GaussianAvatar& avatar_;
   SurfaceFrames frames_;
+  std::optional<G2aInference> networks_;  // without geometry: they say where the Gaussians are
   SplatRasterizer rasterizer_;
   std::vector<float> scales_, opacities_, means_, deformation_, grey_, rgb_, alpha_, d_rgb_;
   std::vector<float> d_means_, d_quats_, d_scales_, d_opacities_, d_sh_;

@@ -32,7 +32,8 @@ constexpr float kFinalRate = 0.05f;   // of the position rate at the end
 constexpr int kOpenMoments = 4;       // that show what the closed mouth hides
 constexpr float kWideOpen = 10;       // mm between the lips that count as a fully open mouth
 constexpr int kLeastViews = 2;        // of the canonical moment, that must have a Gaussian in the picture
-constexpr float kSeenAtFirst = 1;     // pixels: of Gaussians that training does not even start with
+constexpr float kSeenAtFirst = 1;     // pixels: of Gaussians that training does not even start with,
+constexpr float kSeenAtLast = 5;      // and of those that it drops in the end
 
 // FNV-1a over what a checkpoint must agree with.
 std::uint64_t fingerprint(const Capture& capture, const GaussianTrainOptions& options) {
@@ -51,6 +52,7 @@ std::uint64_t fingerprint(const Capture& capture, const GaussianTrainOptions& op
     const G2aOptions& g = options.g2anet;
     text += fmt::format(":g2a:{}:{}:{}:{}:{}:{}", g.width, g.frequencies, g.feature_net, g.emotion, g.dynamic_opacity,
                         options.rate_g2anet);
+    if (options.sound != nullptr) text += ":hears:" + options.sound->name();
   }
   return fnv1a(text);
 }
@@ -143,6 +145,22 @@ class SampleChoice {
   std::vector<double> sums_;
 };
 
+// What the networks hear belongs to them.
+G2aOptions network_options(const GaussianTrainOptions& options) {
+  G2aOptions g2anet = options.g2anet;
+  g2anet.sound = options.sound == nullptr ? 0 : options.sound->count();
+  return g2anet;
+}
+std::string heard_by(const GaussianTrainOptions& options) {
+  return options.sound == nullptr ? "" : options.sound->name();
+}
+
+void check_options(const GaussianTrainOptions& options) {
+  if (options.sound == nullptr || (options.networks && !options.initialise.colour_modes)) return;
+  throw Error(ErrorCode::kBadArgument, "training without geometry needs the networks, and no colour modes",
+              "switch the networks on and the colour modes off");
+}
+
 GaussianAvatar start_avatar(const SampleReader& reader, const std::vector<SampleKey>& keys,
                             const MouthOpenings& openings, const GaussianTrainOptions& options) {
   InitialiseOptions initialise = options.initialise;
@@ -151,7 +169,10 @@ GaussianAvatar start_avatar(const SampleReader& reader, const std::vector<Sample
       initialise_avatar(reader.capture().load_head_model(), reader.motion(keys.front()), canonical_views(reader, keys),
                         initialise, openings.widest(reader, kOpenMoments));
   prune_unseen(avatar, reader.capture(), kSeenAtFirst);
-  if (options.networks) avatar.g2anet = make_g2anet(avatar, options.g2anet, options.seed);
+  if (options.networks) {
+    avatar.g2anet = make_g2anet(avatar, network_options(options), options.seed);
+    avatar.g2anet.hears = heard_by(options);
+  }
   return avatar;
 }
 
@@ -240,16 +261,18 @@ int growth_before(int step, int count, const GaussianTrainOptions& options) {
 
 GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrainOptions& options,
                                      GaussianTrainReport* report) {
+  check_options(options);
   const bool cuda = trains_on_cuda(options);
   const int pace = cuda ? kCudaPace : 1;
-  const SampleReader reader(capture, "train", options.cache_bytes);
+  const SampleReader reader(capture, "train", options.cache_bytes, options.sound.get());
   const std::vector<SampleKey> canonical = canonical_keys(reader);
   const std::uint64_t mark = fingerprint(capture, options);
   GaussianAvatar avatar;
   int first = 0;
   if (!options.checkpoint.empty()) {
     avatar.head = capture.load_head_model();
-    avatar.g2anet.options = options.g2anet;
+    avatar.g2anet.options = network_options(options);
+    avatar.g2anet.hears = heard_by(options);
     first = load_checkpoint(options.checkpoint, avatar, mark);
   }
   const MouthOpenings openings(reader);
@@ -318,7 +341,7 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
   const bool finished = (step == total || settled) && !stopped;
   if (finished) {
     prune_floaters(avatar, reader.motion(canonical.front()), canonical_views(reader, canonical), kLeastViews);
-    prune_unseen(avatar, capture);
+    prune_unseen(avatar, capture, kSeenAtLast, options.sound.get());
   }
   if (report != nullptr) {
     report->cuda = cuda;

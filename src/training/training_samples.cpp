@@ -3,15 +3,35 @@
 #include <algorithm>
 
 #include "mien/base/error.h"
+#include "mien/base/file.h"
+#include "mien/media/audio.h"
 
 namespace mien {
 
-SampleReader::SampleReader(const Capture& capture, const std::string& split, std::size_t cache_bytes)
+namespace {
+
+void add_sound(const Capture& capture, const CaptureSequence& sequence, const SoundContext& sound, HeadMotion& motion) {
+  const std::string where = fmt::format("{}: sequence {}", capture.folder.string(), sequence.id);
+  if (sequence.audio.empty()) {
+    throw Error(ErrorCode::kBadArgument, where + " has no sound, from which alone the face would move",
+                "without geometry every sequence needs its sound file: add it (\"audio\" in capture.json), or leave "
+                "the sequence out");
+  }
+  const Audio audio = read_audio(path_inside(capture.folder, sequence.audio, where));
+  std::vector<std::vector<float>> features = sound.frames(audio.samples, sequence.fps, motion.frame_count());
+  for (std::size_t f = 0; f < features.size(); ++f) motion.frames[f].sound = std::move(features[f]);
+}
+
+}  // namespace
+
+SampleReader::SampleReader(const Capture& capture, const std::string& split, std::size_t cache_bytes,
+                           const SoundContext* sound)
     : capture_(&capture), cache_(std::make_unique<FrameCache>(capture, cache_bytes)) {
   for (std::size_t s = 0; s < capture.sequences.size(); ++s) {
     const CaptureSequence& sequence = capture.sequences[s];
     if (sequence.split != split || sequence.motion.empty()) continue;
     HeadMotion motion = capture.load_motion(sequence);
+    if (sound != nullptr) add_sound(capture, sequence, *sound, motion);
     const int frames = std::min(sequence.frames, motion.frame_count());
     for (int v = 0; v < static_cast<int>(sequence.views.size()); ++v) {
       for (int f = 0; f < frames; ++f) keys_.push_back({static_cast<int>(s), v, f});

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mien/capture/capture.h"
+#include "mien/speech/sound_context.h"
 
 namespace mien {
 
@@ -28,8 +29,11 @@ struct TrainingSample {
 
 class SampleReader {
  public:
-  // Uses the sequences whose split is `split` and that have motion. Throws kBadArgument when there are none.
-  SampleReader(const Capture& capture, const std::string& split, std::size_t cache_bytes);
+  // Uses the sequences whose split is `split` and that have motion. Throws kBadArgument when there are none. With
+  // `sound` every frame of motion carries these features of the sequence's sound file; kBadArgument for a sequence
+  // without one.
+  SampleReader(const Capture& capture, const std::string& split, std::size_t cache_bytes,
+               const SoundContext* sound = nullptr);
 
   const std::vector<SampleKey>& keys() const { return keys_; }
   const MotionFrame& motion(const SampleKey& key) const;

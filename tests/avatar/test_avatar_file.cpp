@@ -191,6 +191,62 @@ TEST_F(AvatarFile, NetworksAreChecked) {
   EXPECT_NE(error_after("\\\"feature_net\\\":true", "\\\"feature_net\\\":null"), "");
 }
 
+Avatar hearing_avatar() {
+  Avatar avatar = small_avatar();
+  avatar.gaussian.modes = {};
+  G2aNet& net = avatar.gaussian.g2anet;
+  net.options.sound = 7;
+  net.hears = "phonetic-80ms-00c0ffee";
+  make_g2a_layers(net);
+  Random random(5);
+  for (auto* stack : {&net.feature, &net.rotation}) {
+    for (G2aLayer& layer : *stack) {
+      for (float& w : layer.weight) w = random.uniform(-1, 1);
+    }
+  }
+  return avatar;
+}
+
+TEST_F(AvatarFile, SaysWhatItHearsWithoutGeometry) {
+  const Avatar saved = hearing_avatar();
+  saved.save(path_);
+  EXPECT_EQ(read_avatar_header(path_).at("version"), 5);
+  const G2aNet net = Avatar::load(path_).gaussian.g2anet;
+  EXPECT_EQ(net.options.sound, 7);
+  EXPECT_EQ(net.hears, saved.gaussian.g2anet.hears);
+  ASSERT_EQ(net.rotation.back().outputs, 6);
+  const std::vector<float>& was = saved.gaussian.g2anet.rotation[0].weight;
+  ASSERT_EQ(net.rotation[0].weight.size(), was.size());
+  for (std::size_t i = 0; i < was.size(); ++i) EXPECT_NEAR(net.rotation[0].weight[i], was[i], 5e-4f);
+}
+
+TEST_F(AvatarFile, WhatItHearsIsChecked) {
+  const auto saved = [&] { hearing_avatar().save(path_); };
+  saved();
+  EXPECT_NE(error_after("\\\"sound\\\":7", "\\\"sound\\\":6"), "");
+  saved();
+  EXPECT_NE(error_after("\\\"sound\\\":7", "\\\"sound\\\":0").find("hears 0 features"), std::string::npos);
+  saved();
+  EXPECT_NE(error_after("\\\"sound\\\":7", "\\\"sxund\\\":7").find("hears 0 features"), std::string::npos);
+  saved();
+  EXPECT_NE(error_after("\\\"sound\\\":7", "\\\"sound\\\":x"), "");
+  saved();
+  EXPECT_NE(error_after("\\\"hears\\\":\\\"phonetic-80ms-00c0ffee\\\"", "\\\"hears\\\":10000000000000000000000000")
+                .find("hears"),
+            std::string::npos);
+  Avatar avatar = hearing_avatar();
+  avatar.gaussian.g2anet.options.sound = 1000000;  // more than any layer has: refused before anything is allocated
+  avatar.save(path_);
+  EXPECT_NE(error_of(path_).find("1000000"), std::string::npos);
+  avatar.gaussian.g2anet.options.sound = -1;
+  avatar.save(path_);
+  EXPECT_NE(error_of(path_), "");
+  avatar.gaussian.g2anet.options.sound = 7;
+  avatar.gaussian.g2anet.hears = "";
+  avatar.save(path_);
+  EXPECT_NE(error_of(path_).find("hears 7 features"), std::string::npos);
+}
+
 TEST_F(AvatarFile, WithoutColourModesItIsAVersion1FileAsBefore) {
   Avatar plain = small_avatar();
   plain.gaussian.modes = {};

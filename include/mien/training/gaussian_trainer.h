@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "mien/cuda/device.h"
 #include "mien/gaussian_avatar/gaussian_avatar.h"
 #include "mien/gaussian_avatar/initialise.h"
+#include "mien/speech/sound_context.h"
 #include "mien/training/image_loss.h"
 
 namespace mien {
@@ -26,6 +28,9 @@ struct GaussianTrainOptions {
   InitialiseOptions initialise;
   bool networks = false;  // G2ANet learns in the dynamic stage
   G2aOptions g2anet;
+  // Without geometry (the paper's ablation): what the networks hear instead, G2aOptions::sound features of it. Needs
+  // `networks`, no colour modes (which see the expression), and a sound file for every sequence. Null = with geometry.
+  std::shared_ptr<const SoundContext> sound;
   float rate_means = 2e-5f;  // metres per step, at the start; falls to 1/20
   float rate_quats = 2e-3f;
   float rate_scales = 5e-3f;
@@ -64,8 +69,9 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
 
 // Drops Gaussians that no training picture shows (all in all less than `least_pixels` in about a hundred pictures, a
 // tenth of that in the mouth): what was never seen was never learnt, and would appear as specks in new views. Returns
-// how many went. Called before and after training.
-int prune_unseen(GaussianAvatar& avatar, const Capture& capture, float least_pixels = 5);
+// how many went. Called before and after training. `sound`: for an avatar that hears.
+int prune_unseen(GaussianAvatar& avatar, const Capture& capture, float least_pixels = 5,
+                 const SoundContext* sound = nullptr);
 
 // A place where faces wrinkle (metrics/wrinkle_regions.h): PSNR over it in pictures that show it, and in those of them
 // where the true expression creases it.
