@@ -79,9 +79,8 @@ void run(const Options& o) {
   angry.emotion = {0, 1};
   std::vector<float> sh = g.sh, quats = g.quats;
   result["g2anet_gaussians"] = dressed.g2anet.gaussian.size();
-  result["g2anet_ms"] = median_ms(o.repeats, [&](int) {
-    networks.apply(frames.unposed(), angry, sh.data(), quats.data(), opacities.data());
-  });
+  result["g2anet_ms"] = median_ms(
+      o.repeats, [&](int) { networks.apply(frames.unposed(), angry, sh.data(), quats.data(), opacities.data()); });
   const std::size_t pixels = static_cast<std::size_t>(o.size) * o.size;
   std::vector<float> rgb(pixels * 3), alpha(pixels), d_rgb(pixels * 3, 1e-6f), d_alpha(pixels, 1e-6f);
   std::vector<float> dm(means.size()), dq(g.quats.size()), ds(scales.size()), dn(opacities.size()), dsh(g.sh.size());
@@ -98,8 +97,14 @@ void run(const Options& o) {
   SessionOptions session_options;
   session_options.width = session_options.height = o.size;
   session_options.device = parse_device(o.device);
-  AvatarPainter painter(avatar, session_options);
-  result["paint_ms"] = median_ms(o.repeats, [&](int i) { painter.paint(moment(i, expressions), 0.0); });
+  const auto paint_ms = [&](const std::shared_ptr<const Avatar>& painted) {
+    AvatarPainter painter(painted, session_options);
+    return median_ms(o.repeats, [&](int i) { painter.paint(moment(i, expressions), 0.0); });
+  };
+  result["paint_ms"] = paint_ms(avatar);
+  auto with_networks = std::make_shared<Avatar>(*avatar);
+  with_networks->gaussian = dressed;
+  result["paint_with_g2anet_ms"] = paint_ms(with_networks);
   if (!o.audio.empty()) {
     const Audio audio = read_audio(o.audio);
     Session session(avatar, SpeechModel::load(find_model("speech.safetensors")), session_options);
@@ -118,7 +123,8 @@ void run(const Options& o) {
   }
   std::printf("%s, %d threads; %s, %d Gaussians, %dx%d, medians of %d\n", processor().c_str(), threads,
               avatar->name.c_str(), n, o.size, o.size, o.repeats);
-  for (const char* key : {"deform_ms", "g2anet_ms", "splat_forward_ms", "splat_forward_backward_ms", "paint_ms"}) {
+  for (const char* key : {"deform_ms", "g2anet_ms", "splat_forward_ms", "splat_forward_backward_ms", "paint_ms",
+                          "paint_with_g2anet_ms"}) {
     const double ms = result[key];
     std::printf("  %-28s %7.2f ms  %7.1f /s\n", key, ms, 1000 / ms);
   }

@@ -145,9 +145,7 @@ void add_train_command(CLI::App& app) {
   command->add_option("-o,--output", options->output, "Avatar to write (.mien)");
   const CLI::App* emotion = add_train_emotion_command(*command);
   command->add_option("--renderer", options->renderer, "gaussians")->capture_default_str();
-  command
-      ->add_option("--device", options->device,
-                   "auto, cpu or cuda (an NVIDIA GPU; not for --g2anet, which learns on the CPU)")
+  command->add_option("--device", options->device, "auto, cpu or cuda (an NVIDIA GPU)")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
   command

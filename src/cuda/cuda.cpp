@@ -15,11 +15,19 @@ std::string find_problem() {
   return fmt::format("no usable CUDA device ({})", result != cudaSuccess ? cudaGetErrorString(result) : "none found");
 }
 
+[[noreturn]] void refuse_memory(const char* what, std::size_t asked) {
+  std::size_t free = 0, total = 0;
+  cudaMemGetInfo(&free, &total);
+  cudaGetLastError();
+  refuse_gpu_memory(what, asked, free, total);
+}
+
 }  // namespace
 
 void cuda_check(cudaError_t result, const char* what) {
   if (result == cudaSuccess) return;
   cudaGetLastError();  // so that the next call does not report it again
+  if (result == cudaErrorMemoryAllocation) refuse_memory(what, 0);
   const bool missing = result == cudaErrorNoDevice || result == cudaErrorInsufficientDriver;
   throw Error(missing ? ErrorCode::kMissingFeature : ErrorCode::kInternal,
               fmt::format("CUDA: {}: {} ({})", what, cudaGetErrorString(result), cudaGetErrorName(result)),
@@ -58,20 +66,21 @@ CudaMemory::~CudaMemory() {
 
 bool CudaMemory::reserve(std::size_t bytes, const char* what) {
   if (bytes <= bytes_) return false;
-  const std::size_t wanted = bytes_ == 0 ? bytes : bytes + bytes / 4;
+  const std::size_t more = bytes + bytes / 4;
+  std::size_t wanted = bytes_ == 0 || more < bytes ? bytes : more;
   cuda_check(cudaFree(data_), "giving memory back");
   data_ = nullptr;
   bytes_ = 0;
-  const cudaError_t result = cudaMalloc(&data_, wanted);
+  cudaError_t result = cudaMalloc(&data_, wanted);
+  if (result == cudaErrorMemoryAllocation && wanted > bytes) {  // without the quarter
+    cudaGetLastError();
+    wanted = bytes;
+    result = cudaMalloc(&data_, wanted);
+  }
+  if (result != cudaSuccess) data_ = nullptr;
   if (result == cudaErrorMemoryAllocation) {
     cudaGetLastError();
-    data_ = nullptr;
-    std::size_t free_bytes = 0, total = 0;
-    cudaMemGetInfo(&free_bytes, &total);
-    throw Error(ErrorCode::kIo,
-                fmt::format("GPU memory: {} MB asked for {}, {} of {} MB free", wanted >> 20, what, free_bytes >> 20,
-                            total >> 20),
-                "use a smaller picture or fewer Gaussians, or end other programs on the GPU");
+    refuse_memory(what, wanted);
   }
   cuda_check(result, what);
   bytes_ = wanted;

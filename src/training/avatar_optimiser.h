@@ -63,7 +63,7 @@ class AvatarOptimiser {
 // between store() and fetch().
 std::unique_ptr<AvatarOptimiser> make_cpu_optimiser(GaussianAvatar& avatar, const GaussianTrainOptions& options,
                                                     const SampleReader& reader);
-// Throws kMissingFeature without a GPU, and for an avatar with networks: these learn on the CPU only.
+// Throws kMissingFeature without a GPU.
 std::unique_ptr<AvatarOptimiser> make_cuda_optimiser(GaussianAvatar& avatar, const GaussianTrainOptions& options,
                                                      const SampleReader& reader);
 

@@ -13,7 +13,6 @@
 #include "mien/base/error.h"
 #include "mien/base/hash.h"
 #include "mien/base/json.h"
-#include "mien/base/log.h"
 #include "mien/base/random.h"
 #include "mien/head/measures.h"
 #include "training_samples.h"
@@ -241,13 +240,6 @@ class TrainingLog {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// Whether to train on the GPU.
-bool trains_on_cuda(const GaussianTrainOptions& options) {
-  if (!options.networks) return use_cuda(options.device);
-  if (options.device == Device::kCuda) spdlog::warn("G2ANet learns on the CPU only: training goes on there");
-  return false;
-}
-
 // How many Gaussians to split before a step; 0 = none.
 int growth_before(int step, int count, const GaussianTrainOptions& options) {
   const int length = static_cast<int>(options.dynamic_steps * kGrowthShare) / kGrowthRounds;
@@ -262,7 +254,7 @@ int growth_before(int step, int count, const GaussianTrainOptions& options) {
 GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrainOptions& options,
                                      GaussianTrainReport* report) {
   check_options(options);
-  const bool cuda = trains_on_cuda(options);
+  const bool cuda = use_cuda(options.device);
   const int pace = cuda ? kCudaPace : 1;
   const SampleReader reader(capture, "train", options.cache_bytes, options.sound.get());
   const std::vector<SampleKey> canonical = canonical_keys(reader);

@@ -1,6 +1,8 @@
 // Gaussians that follow a surface: one test body over the CPU and CUDA, and both against each other.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "mien/base/error.h"
 #include "mien/base/random.h"
 #include "mien/gaussian_avatar/cuda.h"
@@ -124,7 +126,15 @@ INSTANTIATE_TEST_SUITE_P(Devices, Deform, testing::Values("cpu", "cuda"),
                          [](const auto& p) { return std::string(p.param); });
 
 // An avatar with everything that changes from moment to moment.
-GaussianAvatar dressed_avatar(bool networks) {
+struct Look {
+  const char* name;
+  bool networks = false;
+  G2aOptions g2anet = {};
+
+  friend void PrintTo(const Look& look, std::ostream* out) { *out << look.name; }
+};
+
+GaussianAvatar dressed_avatar(const Look& look) {
   GaussianAvatar avatar = random_avatar(2000);
   Random random(6);
   Gaussians& g = avatar.gaussians;
@@ -138,12 +148,23 @@ GaussianAvatar dressed_avatar(bool networks) {
     avatar.modes.gaussian.push_back(i);
     for (int k = 0; k < 3 * avatar.modes.count(); ++k) avatar.modes.colour.push_back(0.5f * random.normal());
   }
-  if (!networks) return avatar;
-  avatar.g2anet = make_g2anet(avatar, {32, 6, true, true, true}, 4);
+  // Eyes, and a neck that follows in parts.
+  for (std::size_t v = 0; v < avatar.head.region.size(); ++v) {
+    const Vec3& p = avatar.head.mesh.positions[v];
+    if (p.z() > 0.08f && p.y() > 0) avatar.head.region[v] = HeadRegion::kEyes;
+    const float neck = std::clamp(p.y() * 8 + 0.6f, 0.0f, 1.0f);
+    avatar.head.skin_weights[v] = {neck, neck * neck};
+  }
+  avatar.head.joints[static_cast<int>(HeadJoint::kEyeLeft)] = Vec3(0.03f, 0.03f, 0.05f);
+  avatar.head.joints[static_cast<int>(HeadJoint::kEyeRight)] = Vec3(-0.03f, 0.03f, 0.05f);
+  if (!look.networks) return avatar;
+  avatar.g2anet = make_g2anet(avatar, look.g2anet, 4);
   avatar.g2anet.gaussian.clear();
   for (std::int32_t i = 0; i < 2000; i += 2) avatar.g2anet.gaussian.push_back(i);
   for (auto* stack : {&avatar.g2anet.feature, &avatar.g2anet.rotation}) {
-    for (float& w : stack->back().weight) w = 0.05f * random.normal();
+    for (G2aLayer& layer : *stack) {
+      for (float& w : layer.weight) w += 0.05f * random.normal();
+    }
   }
   return avatar;
 }
@@ -154,10 +175,18 @@ MotionFrame lively_frame(const HeadModel& head, float strength) {
   for (std::size_t e = 0; e < frame.expression.size(); e += 2) frame.expression[e] = strength;
   frame.emotion = {0.3f, 0.7f};
   frame.pose.root = Quat(Eigen::AngleAxisf(strength, Vec3::UnitY()));
+  frame.pose.head = Quat(Eigen::AngleAxisf(-strength, Vec3::UnitX()));
+  frame.pose.neck = Quat(Eigen::AngleAxisf(strength / 2, Vec3(1, 1, 0).normalized()));
+  frame.pose.translation = Vec3(0.02f, 0.01f, -0.03f);
+  frame.pose.gaze_left = {0.2f, 0.1f};
+  frame.pose.gaze_right = {-0.3f, 0.2f};
+  Random random(17);
+  for (int v = 0; v < head.vertex_count() && strength > 0.3f; ++v)
+    frame.offsets.emplace_back(1e-3f * random.normal(), 1e-3f * random.normal(), 1e-3f * random.normal());
   return frame;
 }
 
-class CudaRenderer : public testing::TestWithParam<bool> {
+class CudaRenderer : public testing::TestWithParam<Look> {
  protected:
   void SetUp() override {
     if (!cuda_missing().empty()) GTEST_SKIP() << cuda_missing();
@@ -171,7 +200,9 @@ TEST_P(CudaRenderer, DrawsWhatTheCpuDraws) {
   AvatarRenderer cpu(avatar_, Device::kCpu), cuda(avatar_, Device::kCuda);
   EXPECT_TRUE(cuda.cuda());
   for (const float strength : {0.4f, 0.1f, 0.4f}) {  // nothing stays of an earlier moment
-    const MotionFrame frame = lively_frame(avatar_.head, strength);
+    MotionFrame frame = lively_frame(avatar_.head, strength);
+    if (strength > 0.3f)  // between them a moment without sound
+      for (int i = 0; i < avatar_.g2anet.options.sound; ++i) frame.sound.push_back(0.3f * static_cast<float>(i % 3));
     cpu.render(frame, camera_, SplatOptions{}, rgb.data(), alpha.data());
     cuda.render(frame, camera_, SplatOptions{}, got.data(), got_alpha.data());
     double mean = 0, covered = 0;
@@ -204,11 +235,16 @@ TEST_P(CudaRenderer, PaintsWhatTheCpuPaints) {
   EXPECT_NEAR(expected.pixels.front(), 0.6f * 255, 1.5f) << "a corner of the backdrop";
 }
 
-INSTANTIATE_TEST_SUITE_P(Looks, CudaRenderer, testing::Bool(),
-                         [](const auto& p) { return std::string(p.param ? "networks" : "modes"); });
+INSTANTIATE_TEST_SUITE_P(Looks, CudaRenderer,
+                         testing::Values(Look{"modes"}, Look{"networks", true, {32, 6, true, true, true}},
+                                         Look{"turns", true, {33, 2, false, true, false}},
+                                         Look{"narrow", true, {1, 0, true, false, false}},
+                                         Look{"wide", true, {250, 6, true, true, false}},
+                                         Look{"sound", true, {40, 6, true, true, true, 19}}),
+                         [](const auto& p) { return std::string(p.param.name); });
 
 TEST(AvatarRenderer, TheCpuIsTakenWhenAskedForAndCudaRefusedWhenAbsent) {
-  const GaussianAvatar avatar = dressed_avatar(false);
+  const GaussianAvatar avatar = dressed_avatar({"modes"});
   EXPECT_FALSE(AvatarRenderer(avatar, Device::kCpu).cuda());
   EXPECT_EQ(AvatarRenderer(avatar, Device::kAuto).cuda(), cuda_missing().empty());
   if (!cuda_missing().empty()) {

@@ -49,7 +49,7 @@ inline ImageF draw_ball(const Camera& camera, const MotionFrame& frame, ImageF& 
   return rgb;
 }
 
-class BallCapture : public testing::Test {
+class BallCapture : public ::testing::Test {
  protected:
   void SetUp() override {
     std::filesystem::create_directories(folder_);
@@ -71,6 +71,8 @@ class BallCapture : public testing::Test {
       frame.expression.assign(kArkitCount, 0.0f);
       frame.expression[0] = 0.4f * static_cast<float>(f);
       frame.pose.root = Quat(Eigen::AngleAxisf(0.2f * static_cast<float>(f), Vec3::UnitY()));
+      frame.emotion[0] = 1 - 0.2f * static_cast<float>(f);
+      frame.emotion[5] = 0.2f * static_cast<float>(f);
       motion.frames.push_back(frame);
     }
     motion.save(folder_ / "motion.safetensors");

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,10 @@ void cuda_synchronize(CudaStream stream);
 // Whether the stream is being recorded into a graph: memory can then neither be allocated nor waited for.
 bool cuda_recording(CudaStream stream);
 
+// Throws kIo for a device that is full: one line with what was asked for, how much, what is free, and the options that
+// ask for less.
+[[noreturn]] void refuse_gpu_memory(const std::string& what, std::size_t asked, std::size_t free, std::size_t total);
+
 // A block of device memory.
 class CudaMemory {
  public:
@@ -39,8 +44,8 @@ class CudaMemory {
     return *this;
   }
 
-  // Makes room for `bytes`, a quarter more when it grows; the content is then lost. Returns whether it grew. Throws kIo
-  // naming `what`, the size, and what is free, when the device is full.
+  // Makes room for `bytes`, a quarter more when it grows and there is so much; the content is then lost. Returns
+  // whether it grew. A device that is full: refuse_gpu_memory(), and nothing is held any more.
   bool reserve(std::size_t bytes, const char* what);
   void* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
@@ -66,8 +71,10 @@ class CudaArray {
     cuda_upload(data(), host.data(), host.size() * sizeof(T));
     return *this;
   }
-  void resize(std::size_t size) {  // the content is lost
-    memory_.reserve(size * sizeof(T), "an array");
+  void resize(std::size_t size, const char* what = "an array") {  // the content is lost
+    if (size > std::numeric_limits<std::size_t>::max() / sizeof(T))
+      refuse_gpu_memory(what, std::numeric_limits<std::size_t>::max(), 0, 0);
+    memory_.reserve(size * sizeof(T), what);
     size_ = size;
   }
   std::vector<T> host() const {

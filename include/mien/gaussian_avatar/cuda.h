@@ -34,8 +34,7 @@ class CudaAvatarPose {
   std::unique_ptr<Impl> impl_;
 };
 
-// Draws an avatar, moment by moment. The host moves the head model's vertices; the rest happens on the GPU. Not
-// thread-safe.
+// Draws an avatar, moment by moment, from motion to picture on the GPU. Not thread-safe.
 class CudaGaussianRenderer {
  public:
   // `avatar` must outlive the renderer and not change.
@@ -53,7 +52,7 @@ class CudaGaussianRenderer {
   // The picture over a vertical gradient: [H,W,3] of 8 bits in host memory.
   void paint(const MotionFrame& frame, const Camera& camera, const std::array<float, 3>& top,
              const std::array<float, 3>& bottom, std::uint8_t* picture);
-  // [V] world: the vertices of the last moment drawn.
+  // [V] world: the vertices of the last moment drawn, worked out on the host when they are asked for.
   const std::vector<Vec3>& vertices() const;
 
  private:

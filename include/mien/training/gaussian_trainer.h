@@ -19,7 +19,7 @@
 namespace mien {
 
 struct GaussianTrainOptions {
-  Device device = Device::kAuto;  // G2ANet learns on the CPU only: it takes kAuto there, and with kCuda says so
+  Device device = Device::kAuto;
   int canonical_steps = 800;      // on the canonical moment, all views
   int dynamic_steps = 6000;       // on random frames and views of the training split
   // Gaussians that training grows to, by splitting those that cover the most error, in the first half of the moving

@@ -4,6 +4,8 @@
 #include <optional>
 
 #include "cuda/check.h"
+#include "gaussian_avatar/cuda/device_head.h"
+#include "gaussian_avatar/cuda/device_networks.h"
 #include "gaussian_avatar/cuda/pose.h"
 #include "mien/base/error.h"
 #include "mien/gaussian_avatar/cuda.h"
@@ -87,7 +89,7 @@ int CudaAvatarPose::gaussian_count() const {
 
 struct CudaGaussianRenderer::Impl {
   explicit Impl(const GaussianAvatar& a)
-      : avatar(&a), pose(a), means(a.gaussians.means.size()), deformation(a.gaussians.means.size() * 3) {
+      : avatar(&a), head(a.head), pose(a), means(a.gaussians.means.size()), deformation(a.gaussians.means.size() * 3) {
     const Gaussians& g = a.gaussians;
     std::vector<float> values = g.log_scales;
     for (float& v : values) v = std::exp(v);
@@ -99,11 +101,7 @@ struct CudaGaussianRenderer::Impl {
     sh = g.sh;
     vertices.resize(a.head.mesh.positions.size() * 3);
     if (a.modes.count() > 0) take_modes(a);
-    if (!a.g2anet.empty()) {
-      g2anet.emplace(a);
-      host_quats = g.quats;
-      host_opacities = values;
-    }
+    if (!a.g2anet.empty()) take_networks(a);
   }
   void take_modes(const GaussianAvatar& a) {
     const ColourModes& m = a.modes;
@@ -122,30 +120,71 @@ struct CudaGaussianRenderer::Impl {
     modes = {static_cast<int>(m.gaussian.size()), m.count(), mode_gaussian.data(), mode_colour.data(),
              mode_base.data()};
   }
-  // The networks run on the host for now: colours, rotations and opacities of the moment are copied.
-  void run_networks(const MotionFrame& frame) {
-    host_sh = avatar->gaussians.sh;
-    if (avatar->modes.count() > 0)
-      add_colour_modes(avatar->modes, avatar->modes.activations(frame.expression), host_sh);
-    g2anet->apply(unposed, frame, host_sh.data(), host_quats.data(), host_opacities.data());
-    sh = host_sh;
-    quats = host_quats;
-    opacities = host_opacities;
+  void take_networks(const GaussianAvatar& a) {
+    const Gaussians& g = a.gaussians;
+    networks.emplace(a, false);
+    weights = join_weights(a.g2anet);
+    felt.resize(static_cast<std::size_t>(felt_count(a.g2anet)));
+    geometry = a.g2anet.options.geometry();
+    if (geometry) moved.resize(vertices.size() + 3);
+    rest_sh = g.sh;
+    rest_quats = g.quats;
+    rest_logits = g.opacity_logits;
+    rest_opacities = opacities.host();
+    rest_means = g.means;
+    if (networks->shifts()) shifted = g.means;
+    drawn = {rest_sh.data(), rest_quats.data(), rest_logits.data(), rest_means.data(),
+             sh.data(),      quats.data(),      opacities.data(),   networks->shifts() ? shifted.data() : nullptr};
+  }
+  // From the host's memory, which must stay until the stream has been waited for.
+  static void copy(const CudaArray<float>& to, const std::vector<float>& from, const char* what, CudaStream stream) {
+    cuda_check(cudaMemcpyAsync(to.data(), from.data(), from.size() * sizeof(float), cudaMemcpyHostToDevice, stream),
+               what);
+  }
+  // As at rest, where an earlier moment changed it.
+  void restore(CudaStream stream) {
+    const auto put_back = [stream](const CudaArray<float>& to, const CudaArray<float>& from) {
+      cuda_check(cudaMemcpyAsync(to.data(), from.data(), to.size() * sizeof(float), cudaMemcpyDeviceToDevice, stream),
+                 "putting Gaussians back");
+    };
+    put_back(sh, rest_sh);
+    put_back(quats, rest_quats);
+    put_back(opacities, rest_opacities);
+    if (networks->shifts()) put_back(shifted, rest_means);
+  }
+  // Means, colours, rotations and opacities of the moment.
+  void set_looks(const MotionFrame& frame, CudaStream stream) {
+    const bool speaks = networks && g2a_speaks_of(avatar->g2anet, frame);
+    if (networks && !speaks) restore(stream);
+    if (speaks) {
+      host_felt = felt_of(avatar->g2anet, frame);
+      copy(felt, host_felt, "copying what the networks feel", stream);
+      networks->run(weights.data(), drawn, moved.data(), felt.data(), stream);
+    }
+    if (modes.gaussians > 0 && geometry) {
+      host_activations = avatar->modes.activations(frame.expression);
+      copy(activations, host_activations, "copying activations", stream);
+      avatar_cuda::set_mode_colours(modes, activations.data(), sh.data(), stream);
+    }
+    if (speaks) networks->conclude(drawn, stream);
   }
   const GaussianAvatar* avatar;
+  DeviceHead head;
   CudaAvatarPose pose;
   CudaSplatRasterizer rasterizer;
   CudaArray<float> scales, opacities, quats, sh, vertices, means, deformation;
   CudaArray<std::int32_t> mode_gaussian;
   CudaArray<float> mode_colour, mode_base, activations;
   avatar_cuda::Modes modes = {};
+  std::optional<DeviceNetworks> networks;
+  CudaArray<float> weights, felt, moved, rest_sh, rest_quats, rest_logits, rest_opacities, rest_means, shifted;
+  avatar_cuda::NetworkGaussians drawn = {};
+  bool geometry = true;         // the face moves: always without networks
   CudaArray<float> rgb, alpha;  // for pictures that go to the host
   CudaArray<std::uint8_t> picture;
-  std::vector<Vec3> posed;  // these two must stay until they have been copied
-  std::vector<float> host_activations;
-  std::optional<G2aInference> g2anet;
-  std::vector<Vec3> unposed;
-  std::vector<float> host_sh, host_quats, host_opacities;
+  std::vector<float> host_activations, host_felt;
+  MotionFrame moment;       // the last one drawn
+  std::vector<Vec3> posed;  // its vertices, once asked for
 };
 
 CudaGaussianRenderer::CudaGaussianRenderer(const GaussianAvatar& avatar) : impl_(std::make_unique<Impl>(avatar)) {}
@@ -156,25 +195,12 @@ CudaGaussianRenderer& CudaGaussianRenderer::operator=(CudaGaussianRenderer&&) no
 void CudaGaussianRenderer::render(const MotionFrame& frame, const Camera& camera, const SplatOptions& options,
                                   float* rgb, float* alpha, CudaStream stream) {
   Impl& s = *impl_;
-  const HeadModel& head = s.avatar->head;
-  head.deform(frame.expression.data(), static_cast<int>(frame.expression.size()),
-              frame.offsets.empty() ? nullptr : frame.offsets.data(), s.posed);
-  if (s.g2anet) s.unposed = s.posed;
-  head.pose(frame.pose, s.posed);
-  static_assert(sizeof(Vec3) == 3 * sizeof(float));
-  cuda_check(
-      cudaMemcpyAsync(s.vertices.data(), s.posed.data(), s.posed.size() * sizeof(Vec3), cudaMemcpyHostToDevice, stream),
-      "copying vertices");
-  s.pose.enqueue(s.vertices.data(), s.means.data(), s.deformation.data(), stream);
-  if (s.g2anet) {
-    s.run_networks(frame);
-  } else if (s.modes.gaussians > 0) {
-    s.host_activations = s.avatar->modes.activations(frame.expression);
-    cuda_check(cudaMemcpyAsync(s.activations.data(), s.host_activations.data(),
-                               s.host_activations.size() * sizeof(float), cudaMemcpyHostToDevice, stream),
-               "copying activations");
-    avatar_cuda::set_mode_colours(s.modes, s.activations.data(), s.sh.data(), stream);
-  }
+  s.moment = frame;
+  s.posed.clear();
+  s.head.enqueue(frame, s.geometry, s.vertices.data(), s.networks && s.geometry ? s.moved.data() : nullptr, stream);
+  s.set_looks(frame, stream);
+  const bool shifts = s.networks && s.networks->shifts();
+  s.pose.enqueue(s.vertices.data(), s.means.data(), s.deformation.data(), stream, shifts ? s.shifted.data() : nullptr);
   SplatInput input;
   input.count = s.pose.gaussian_count();
   input.means = s.means.data();
@@ -188,7 +214,15 @@ void CudaGaussianRenderer::render(const MotionFrame& frame, const Camera& camera
 }
 
 const std::vector<Vec3>& CudaGaussianRenderer::vertices() const {
-  return impl_->posed;
+  Impl& s = *impl_;
+  if (s.posed.empty()) {  // seldom asked for: the device's own stay there
+    const HeadModel& head = s.avatar->head;
+    const MotionFrame& frame = s.moment;
+    head.deform(frame.expression.data(), s.geometry ? static_cast<int>(frame.expression.size()) : 0,
+                frame.offsets.empty() || !s.geometry ? nullptr : frame.offsets.data(), s.posed);
+    head.pose(frame.pose, s.posed);
+  }
+  return s.posed;
 }
 
 void CudaGaussianRenderer::render_to_host(const MotionFrame& frame, const Camera& camera, const SplatOptions& options,

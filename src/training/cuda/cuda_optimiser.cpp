@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "cuda/check.h"
+#include "gaussian_avatar/cuda/device_networks.h"
 #include "mien/base/error.h"
 #include "mien/gaussian_avatar/cuda.h"
 #include "mien/splat/cuda.h"
@@ -25,13 +27,14 @@ constexpr int kReportEvery = 50;     // steps
 constexpr double kFrameShare = 0.5;  // of the free GPU memory, for pictures
 constexpr int kFirstPairs = 24;      // tile list entries a Gaussian that there is room for at first
 constexpr int kShWidth = kShCoefficients * 3;
-enum GroupIndex { kMeans, kQuats, kScales, kOpacity, kShBase, kShRest, kModes, kGroupCount };
+enum GroupIndex { kMeans, kQuats, kScales, kOpacity, kShBase, kShRest, kModes, kNetworks };  // and then
 
 // A parameter array with its moments on the device.
 struct DeviceArray {
   CudaArray<float> parameters, first, second;
   Moments moments() const { return {parameters.data(), first.data(), second.data()}; }
   void take(const std::vector<float>& values, const AdamState& state) {
+    parameters.resize(values.size(), "Gaussians that learn");
     parameters = values;
     first = state.first.empty() ? std::vector<float>(values.size(), 0.0f) : state.first;
     second = state.second.empty() ? std::vector<float>(values.size(), 0.0f) : state.second;
@@ -79,19 +82,23 @@ class CudaOptimiser final : public AvatarOptimiser {
   ImageLossValue losses() override;
   int report_every() const override { return kReportEvery; }
   std::vector<ParameterGroup>& groups() override { return groups_; }
-  void use_networks(bool) override {}
+  void use_networks(bool on) override { networks_on_ = on; }
   void store() override;
   void fetch() override;
 
  private:
   void make_room(const Camera& camera, std::int64_t pairs);
+  void fetch_networks();
+  void store_networks();
   SplatInput input(int sh_degree) const;
+  avatar_cuda::NetworkGaussians network_gaussians() const;
+  void add_looks(const DeviceFrame& frame);
   training_cuda::PhotometricJob compare(const DeviceFrame& frame, const StepJob& job) const;
   void update(const DeviceFrame& frame, const StepJob& job);
   training_cuda::GaussianArrays gaussian_arrays() const;
   training_cuda::ShArrays sh_arrays() const;
   training_cuda::ModeArrays mode_arrays(const float* activations) const;
-  AdamRate advance(GroupIndex group, float rate);
+  AdamRate advance(std::size_t group, float rate);
 
   GaussianAvatar& avatar_;
   const GaussianTrainOptions& options_;
@@ -109,6 +116,11 @@ class CudaOptimiser final : public AvatarOptimiser {
   CudaArray<std::int32_t> mode_gaussian_;
   CudaArray<std::uint8_t> mode_inner_;
   int inner_mode_ = -1;
+  std::unique_ptr<DeviceNetworks> networks_;
+  bool networks_on_ = true;
+  bool spoken_of_ = false;                         // whether the networks had their say in the last step
+  DeviceArray weights_;                            // all of the networks', as join_weights()
+  CudaArray<float> turned_, shifted_, d_weights_;  // quaternions and means as drawn, where networks change them
   CudaArray<float> rgb_, alpha_, d_rgb_, d_alpha_, slopes_, partial_;
   std::size_t pixels_ = 0;
   CudaArray<training_cuda::Losses> losses_;
@@ -117,7 +129,7 @@ class CudaOptimiser final : public AvatarOptimiser {
 CudaOptimiser::CudaOptimiser(GaussianAvatar& avatar, const GaussianTrainOptions& options, const SampleReader& reader)
     : avatar_(avatar),
       options_(options),
-      frames_(avatar.head, avatar.modes, options, reader, memory_for_frames(), stream_),
+      frames_(avatar, options, reader, memory_for_frames(), stream_),
       losses_(std::vector<training_cuda::Losses>(1)) {
   Gaussians& g = avatar_.gaussians;
   groups_ = {{"means", &g.means, {}, {}},
@@ -127,6 +139,14 @@ CudaOptimiser::CudaOptimiser(GaussianAvatar& avatar, const GaussianTrainOptions&
              {"sh_base", &sh_base_, {}, {}},
              {"sh_rest", &sh_rest_, {}, {}},
              {"modes", &avatar_.modes.colour, {}, {}}};
+  if (!avatar_.g2anet.empty()) {
+    for (auto* stack : {&avatar_.g2anet.feature, &avatar_.g2anet.rotation}) {
+      for (G2aLayer& layer : *stack) {
+        groups_.push_back({"g2anet." + layer.name + ".weight", &layer.weight, {}, {}});
+        groups_.push_back({"g2anet." + layer.name + ".bias", &layer.bias, {}, {}});
+      }
+    }
+  }
   split_rows(g.sh, sh_base_, sh_rest_);
   fetch();
 }
@@ -172,9 +192,44 @@ void CudaOptimiser::fetch() {
                               {&d_scales_, 3},
                               {&d_opacities_, 1},
                               {&d_sh_, kShWidth}})
-    array->resize(n * static_cast<std::size_t>(width));
+    array->resize(n * static_cast<std::size_t>(width), "Gaussians that learn");
+  if (!avatar_.g2anet.empty()) fetch_networks();
   training_cuda::activate(gaussian_arrays(), sh_arrays(), stream_);
   cuda_check(cudaGetLastError(), "activating Gaussians");
+}
+
+// Weights, and what depends on which Gaussians follow the networks.
+void CudaOptimiser::fetch_networks() {
+  networks_ = nullptr;  // its memory first
+  networks_ = std::make_unique<DeviceNetworks>(avatar_, true);
+  AdamState all;
+  for (std::size_t g = kNetworks; g < groups_.size(); ++g) {
+    const AdamState& state = groups_[g].state;
+    all.steps = state.steps;
+    all.first.insert(all.first.end(), state.first.begin(), state.first.end());
+    all.second.insert(all.second.end(), state.second.begin(), state.second.end());
+  }
+  weights_.take(join_weights(avatar_.g2anet), all);
+  d_weights_.resize(weights_.parameters.size());
+  turned_.resize(static_cast<std::size_t>(count_) * 4);
+  if (networks_->shifts()) shifted_.resize(static_cast<std::size_t>(count_) * 3);
+}
+
+void CudaOptimiser::store_networks() {
+  std::vector<float> values;
+  AdamState all;
+  all.steps = groups_[kNetworks].state.steps;
+  weights_.give(values, all);
+  auto at = std::ptrdiff_t{0};
+  for (std::size_t g = kNetworks; g < groups_.size(); ++g) {
+    const auto end = at + static_cast<std::ptrdiff_t>(groups_[g].parameters->size());
+    groups_[g].parameters->assign(values.begin() + at, values.begin() + end);
+    if (all.steps > 0) {
+      groups_[g].state.first.assign(all.first.begin() + at, all.first.begin() + end);
+      groups_[g].state.second.assign(all.second.begin() + at, all.second.begin() + end);
+    }
+    at = end;
+  }
 }
 
 void CudaOptimiser::store() {
@@ -185,6 +240,7 @@ void CudaOptimiser::store() {
   log_scales_.give(g.log_scales, groups_[kScales].state);
   opacity_logits_.give(g.opacity_logits, groups_[kOpacity].state);
   modes_.give(avatar_.modes.colour, groups_[kModes].state);
+  if (networks_ != nullptr) store_networks();
   g.sh = sh_.parameters.host();
   split_rows(g.sh, sh_base_, sh_rest_);
   AdamState &base = groups_[kShBase].state, &rest = groups_[kShRest].state;
@@ -205,17 +261,17 @@ void CudaOptimiser::make_room(const Camera& camera, std::int64_t pairs) {
   cuda_synchronize(stream_);
   pixels_ = std::max(pixels, pixels_);
   partial_.resize(std::max(sums, partial_.size()));
-  rgb_.resize(pixels_ * 3);
-  alpha_.resize(pixels_);
-  d_rgb_.resize(pixels_ * 3);
-  d_alpha_.resize(pixels_);
-  slopes_.resize(pixels_ * 9);
+  rgb_.resize(pixels_ * 3, "a picture and its gradients");
+  alpha_.resize(pixels_, "a picture and its gradients");
+  d_rgb_.resize(pixels_ * 3, "a picture and its gradients");
+  d_alpha_.resize(pixels_, "a picture and its gradients");
+  slopes_.resize(pixels_ * 9, "a picture and its gradients");
 }
 
 SplatInput CudaOptimiser::input(int sh_degree) const {
   return {count_,
           posed_means_.data(),
-          quats_.parameters.data(),
+          spoken_of_ ? turned_.data() : quats_.parameters.data(),
           scales_.data(),
           opacities_.data(),
           shown_.data(),
@@ -249,14 +305,45 @@ training_cuda::PhotometricJob CudaOptimiser::compare(const DeviceFrame& frame, c
   return out;
 }
 
+avatar_cuda::NetworkGaussians CudaOptimiser::network_gaussians() const {
+  return {sh_.parameters.data(),
+          quats_.parameters.data(),
+          opacity_logits_.parameters.data(),
+          means_.parameters.data(),
+          shown_.data(),
+          turned_.data(),
+          opacities_.data(),
+          shifted_.data()};
+}
+
+// What modes and networks make of the canonical Gaussians in this moment.
+void CudaOptimiser::add_looks(const DeviceFrame& frame) {
+  const auto start_from = [this](const CudaArray<float>& to, const CudaArray<float>& from) {
+    cuda_check(cudaMemcpyAsync(to.data(), from.data(), to.size() * sizeof(float), cudaMemcpyDeviceToDevice, stream_),
+               "copying Gaussians");
+  };
+  const bool before = std::exchange(spoken_of_, networks_ != nullptr && networks_on_ && frame.spoken_of);
+  if (before && !spoken_of_) training_cuda::activate(gaussian_arrays(), sh_arrays(), stream_);  // nothing of it stays
+  if (spoken_of_) {
+    training_cuda::check_weights(weights_.parameters.data(), networks_->weight_count(), losses_.data(), stream_);
+    start_from(turned_, quats_.parameters);
+    if (networks_->shifts()) start_from(shifted_, means_.parameters);
+    networks_->run(weights_.parameters.data(), network_gaussians(), frame.moved, frame.felt, stream_);
+  }
+  training_cuda::show_modes(mode_arrays(frame.activations), stream_);
+  if (spoken_of_) networks_->conclude(network_gaussians(), stream_);
+}
+
 void CudaOptimiser::step(const StepJob& job) {
   const DeviceFrame& frame = frames_.get(job.key);
   make_room(frame.camera, 0);
-  const SplatInput drawn_input = input(job.sh_degree);
   SplatOptions splat;
   std::copy_n(job.background.data(), 3, splat.background);
-  pose_->enqueue(frame.vertices, posed_means_.data(), deformation_.data(), stream_, means_.parameters.data());
-  training_cuda::show_modes(mode_arrays(frame.activations), stream_);
+  add_looks(frame);
+  const bool shifts = spoken_of_ && networks_->shifts();
+  pose_->enqueue(frame.vertices, posed_means_.data(), deformation_.data(), stream_,
+                 shifts ? shifted_.data() : means_.parameters.data());
+  const SplatInput drawn_input = input(job.sh_degree);
   rasterizer_.forward(drawn_input, frame.camera, splat, rgb_.data(), alpha_.data(), true, stream_);
   const training_cuda::Drawn drawn = {rasterizer_.wanted_pairs(),
                                       static_cast<unsigned long long>(rasterizer_.capacity())};
@@ -268,7 +355,7 @@ void CudaOptimiser::step(const StepJob& job) {
   cuda_check(cudaGetLastError(), "a training step");
 }
 
-AdamRate CudaOptimiser::advance(GroupIndex group, float rate) {
+AdamRate CudaOptimiser::advance(std::size_t group, float rate) {
   const AdamOptions adam;
   const auto steps = static_cast<double>(++groups_[group].state.steps);
   return {static_cast<float>(rate / (1 - std::pow(double{adam.beta1}, steps))),
@@ -325,7 +412,16 @@ void CudaOptimiser::update(const DeviceFrame& frame, const StepJob& job) {
   const training_cuda::AdamBetas betas = {adam.beta1, adam.beta2, adam.epsilon};
   const training_cuda::Drawn drawn = {rasterizer_.wanted_pairs(),
                                       static_cast<unsigned long long>(rasterizer_.capacity())};
-  // The modes first: they need the gradients of what was shown.
+  // Networks and modes first: they need the gradients of what was shown.
+  if (spoken_of_) {
+    networks_->backward(weights_.parameters.data(), network_gaussians(),
+                        {d_sh_.data(), d_opacities_.data(), d_quats_.data(), d_means_.data(), deformation_.data()},
+                        frame.felt, d_weights_.data(), stream_);
+    AdamRate rate = {};
+    for (std::size_t g = kNetworks; g < groups_.size(); ++g) rate = advance(g, job.rates.g2anet);
+    training_cuda::update_weights(weights_.moments(), d_weights_.data(), networks_->weight_count(), rate, betas, drawn,
+                                  losses_.data(), stream_);
+  }
   if (!avatar_.modes.colour.empty()) {
     training_cuda::ModeArrays modes = mode_arrays(frame.activations);
     modes.rate = advance(kModes, job.rates.modes);
@@ -339,7 +435,7 @@ void CudaOptimiser::update(const DeviceFrame& frame, const StepJob& job) {
   training_cuda::update_sh(sh, betas, drawn, losses_.data(), stream_);
   training_cuda::GaussianArrays gaussians = gaussian_arrays();
   const float rates[] = {job.rates.means, job.rates.quats, job.rates.scales, job.rates.opacity};
-  for (int k = 0; k < 4; ++k) gaussians.rate[k] = advance(static_cast<GroupIndex>(k), rates[k]);
+  for (int k = 0; k < 4; ++k) gaussians.rate[k] = advance(static_cast<std::size_t>(k), rates[k]);
   training_cuda::update_gaussians(gaussians, betas, drawn, losses_.data(), stream_);
 }
 
@@ -364,8 +460,6 @@ ImageLossValue CudaOptimiser::losses() {
 std::unique_ptr<AvatarOptimiser> make_cuda_optimiser(GaussianAvatar& avatar, const GaussianTrainOptions& options,
                                                      const SampleReader& reader) {
   if (!cuda_missing().empty()) throw Error(ErrorCode::kMissingFeature, cuda_missing(), "train on the CPU");
-  if (!avatar.g2anet.empty())
-    throw Error(ErrorCode::kMissingFeature, "G2ANet learns on the CPU only", "train it with --device cpu");
   return std::make_unique<CudaOptimiser>(avatar, options, reader);
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cuda/check.h"
+#include "gaussian_avatar/cuda/device_networks.h"
 #include "mien/base/error.h"
 
 namespace mien {
@@ -26,18 +27,27 @@ struct CudaFrameStore::Prepared {
   DeviceFrame frame;
   std::shared_ptr<const CaptureFrame> picture;
   std::vector<Vec3> vertices;
-  std::vector<float> activations;
+  std::vector<float> activations, moved, felt;
 };
 
-CudaFrameStore::CudaFrameStore(const HeadModel& head, const ColourModes& modes, const GaussianTrainOptions& options,
+CudaFrameStore::CudaFrameStore(const GaussianAvatar& avatar, const GaussianTrainOptions& options,
                                const SampleReader& reader, std::size_t most_bytes, CudaStream stream)
-    : head_(&head), modes_(&modes), options_(&options), reader_(&reader), stream_(stream) {
+    : head_(&avatar.head),
+      modes_(&avatar.modes),
+      networks_(avatar.g2anet.empty() ? nullptr : &avatar.g2anet),
+      options_(&options),
+      reader_(&reader),
+      stream_(stream) {
   std::size_t pixels = 0;
   for (const CaptureCamera& camera : reader.capture().cameras)
     pixels = std::max(pixels, static_cast<std::size_t>(camera.camera.width) * camera.camera.height);
-  bytes_a_frame_ = aligned(pixels * 3) + aligned(pixels) +
-                   aligned(static_cast<std::size_t>(head.vertex_count()) * sizeof(Vec3)) +
-                   aligned((modes.names.size() + 1) * sizeof(float));
+  const auto vertices = static_cast<std::size_t>(head_->vertex_count());
+  bytes_a_frame_ = aligned(pixels * 3) + aligned(pixels) + aligned(vertices * sizeof(Vec3)) +
+                   aligned((modes_->names.size() + 1) * sizeof(float));
+  if (networks_ != nullptr) {
+    bytes_a_frame_ += aligned(static_cast<std::size_t>(felt_count(*networks_)) * sizeof(float));
+    if (networks_->options.geometry()) bytes_a_frame_ += aligned((vertices + 1) * sizeof(Vec3));
+  }
   const auto fit = static_cast<std::int64_t>(most_bytes / bytes_a_frame_);
   most_ =
       static_cast<int>(std::clamp<std::int64_t>(fit, kLeastFrames, static_cast<std::int64_t>(reader.keys().size())));
@@ -61,7 +71,8 @@ CudaFrameStore::Prepared CudaFrameStore::prepare(const SampleKey& key) {
   }
   if (surface == nullptr) surface = std::make_unique<SurfaceFrames>(*head_);
   const MotionFrame& motion = reader_->motion(key);
-  surface->update(motion);
+  const bool geometry = networks_ == nullptr || networks_->options.geometry();
+  surface->update(motion, geometry);
   Prepared out;
   out.picture = reader_->picture(key);
   out.frame.camera = reader_->camera(key);
@@ -69,6 +80,12 @@ CudaFrameStore::Prepared CudaFrameStore::prepare(const SampleKey& key) {
   out.frame.rectangles = feature_rectangles(*head_, *surface, out.frame.camera, *options_);
   out.vertices = surface->vertices();
   out.activations = modes_->activations(motion.expression);
+  if (!geometry) std::fill(out.activations.begin(), out.activations.end(), 0.0f);
+  if (networks_ != nullptr) {
+    out.frame.spoken_of = g2a_speaks_of(*networks_, motion);
+    out.felt = felt_of(*networks_, motion);
+    if (geometry) out.moved = carried_vertices(*head_, surface->unposed());
+  }
   const std::lock_guard lock(mutex_);
   idle_.push_back(std::move(surface));
   return out;
@@ -80,13 +97,24 @@ void CudaFrameStore::announce(const SampleKey& key) {
   coming_.emplace(index, std::async(std::launch::async, [this, key] { return prepare(key); }));
 }
 
+// Memory for the next frames. Where there is none left, those that are there take turns.
+bool CudaFrameStore::add_slab() {
+  const auto frames = static_cast<std::size_t>(std::min<int>(kSlab, most_ - static_cast<int>(slots_.size())));
+  CudaMemory slab;
+  try {
+    slab.reserve(frames * bytes_a_frame_, "pictures to train on");
+  } catch (const Error&) {
+    if (slots_.size() < kLeastFrames) throw;
+    most_ = static_cast<int>(slots_.size());
+    return false;
+  }
+  slabs_.push_back(std::move(slab));
+  return true;
+}
+
 CudaFrameStore::Slot& CudaFrameStore::free_slot() {
-  if (static_cast<int>(slots_.size()) < most_) {
-    const std::size_t in_slab = slots_.size() % kSlab;
-    if (in_slab == 0) {
-      const auto frames = static_cast<std::size_t>(std::min<int>(kSlab, most_ - static_cast<int>(slots_.size())));
-      slabs_.emplace_back().reserve(frames * bytes_a_frame_, "pictures to train on");
-    }
+  const std::size_t in_slab = slots_.size() % kSlab;
+  if (static_cast<int>(slots_.size()) < most_ && (in_slab != 0 || add_slab())) {
     slots_.emplace_back().memory = static_cast<unsigned char*>(slabs_.back().data()) + in_slab * bytes_a_frame_;
     return slots_.back();
   }
@@ -122,10 +150,13 @@ const DeviceFrame& CudaFrameStore::get(const SampleKey& key) {
   };
   slot.frame.rgb = put(ready.picture->rgb.pixels.data(), 3 * pixels);
   slot.frame.matte = put(ready.picture->matte.pixels.data(), pixels);
-  slot.frame.vertices =
-      reinterpret_cast<const float*>(put(ready.vertices.data(), ready.vertices.size() * sizeof(Vec3)));
-  slot.frame.activations =
-      reinterpret_cast<const float*>(put(ready.activations.data(), ready.activations.size() * sizeof(float)));
+  const auto put_floats = [&](const void* data, std::size_t count) {
+    return reinterpret_cast<const float*>(put(data, count * sizeof(float)));
+  };
+  slot.frame.vertices = put_floats(ready.vertices.data(), ready.vertices.size() * 3);
+  slot.frame.activations = put_floats(ready.activations.data(), ready.activations.size());
+  slot.frame.moved = put_floats(ready.moved.data(), ready.moved.size());
+  slot.frame.felt = put_floats(ready.felt.data(), ready.felt.size());
   // The data is pageable: it has been taken when the call returns.
   place_[index] = static_cast<std::size_t>(&slot - slots_.data());
   return slot.frame;

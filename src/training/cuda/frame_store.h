@@ -18,18 +18,21 @@ struct DeviceFrame {
   Camera camera;
   std::array<float, 3> background = {};       // of the stored picture
   std::vector<WeightedRectangle> rectangles;  // of the loss
+  bool spoken_of = false;                     // by networks: see g2a_speaks_of()
   const std::uint8_t* rgb = nullptr;          // [H,W,3] device memory from here on
   const std::uint8_t* matte = nullptr;        // [H,W]
   const float* vertices = nullptr;            // [V,3] posed
   const float* activations = nullptr;         // [M] of the colour modes
+  const float* moved = nullptr;               // [V+1,3] see carried_vertices(); where networks see geometry
+  const float* felt = nullptr;                // see felt_of(); where there are networks
 };
 
 // Not thread-safe. All uploads go through one stream, so that a frame that leaves is not overwritten too early.
 class CudaFrameStore {
  public:
   // All must outlive the store. `most_bytes` of GPU memory for frames; at least a few frames are kept.
-  CudaFrameStore(const HeadModel& head, const ColourModes& modes, const GaussianTrainOptions& options,
-                 const SampleReader& reader, std::size_t most_bytes, CudaStream stream);
+  CudaFrameStore(const GaussianAvatar& avatar, const GaussianTrainOptions& options, const SampleReader& reader,
+                 std::size_t most_bytes, CudaStream stream);
   ~CudaFrameStore();
 
   void announce(const SampleKey& key);  // starts to read it, unless it is there
@@ -46,10 +49,12 @@ class CudaFrameStore {
   };
   std::int64_t index_of(const SampleKey& key) const;
   Prepared prepare(const SampleKey& key);
+  bool add_slab();
   Slot& free_slot();
 
   const HeadModel* head_;
   const ColourModes* modes_;
+  const G2aNet* networks_;  // null without; its options never change
   const GaussianTrainOptions* options_;
   const SampleReader* reader_;
   CudaStream stream_;

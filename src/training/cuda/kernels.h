@@ -43,7 +43,8 @@ struct Losses {
 };
 
 // What the rasteriser says of the frame: with more pairs than there is room nothing was drawn, and nothing may be
-// learnt.
+// learnt. Nor is anything learnt from a loss that is not a number: what is at fault shall still stand alone when the
+// next report looks for it.
 struct Drawn {
   const unsigned long long* pairs;
   unsigned long long capacity;
@@ -108,6 +109,12 @@ struct ModeArrays {
 void show_modes(const ModeArrays& arrays, cudaStream_t stream);
 void update_modes(const ModeArrays& arrays, const AdamBetas& betas, const Drawn& drawn, Losses* losses,
                   cudaStream_t stream);
+
+// Says in `losses` when a weight is not a number, before it spoils all others.
+void check_weights(const float* weights, int count, Losses* losses, cudaStream_t stream);
+// The networks' weights under Adam: [count].
+void update_weights(const Moments& weights, const float* gradients, int count, const AdamRate& rate,
+                    const AdamBetas& betas, const Drawn& drawn, Losses* losses, cudaStream_t stream);
 
 // scales = exp(log_scales), opacities = logistic(opacity_logits), shown = sh.
 void activate(const GaussianArrays& arrays, const ShArrays& sh, cudaStream_t stream);

@@ -10,8 +10,8 @@ inline int blocks_for(std::int64_t count) {
   return static_cast<int>((count + kThreads - 1) / kThreads);
 }
 
-__device__ inline bool was_drawn(const Drawn& drawn) {
-  return *drawn.pairs <= drawn.capacity;
+__device__ inline bool may_learn(const Drawn& drawn, const Losses* losses) {
+  return *drawn.pairs <= drawn.capacity && isfinite(losses->total) && losses->spoilt == 0;
 }
 
 // One value's step; returns the parameter.
@@ -34,7 +34,7 @@ __global__ void __launch_bounds__(kThreads)
     update_gaussians_kernel(const __grid_constant__ GaussianArrays a, const __grid_constant__ AdamBetas betas,
                             const __grid_constant__ Drawn drawn, Losses* losses) {
   const int i = blockIdx.x * kThreads + threadIdx.x;
-  if (i >= a.count || !was_drawn(drawn)) return;
+  if (i >= a.count || !may_learn(drawn, losses)) return;
   const float* turn = a.deformation + 9 * static_cast<std::int64_t>(i);
   const float* d = a.d_means + 3 * static_cast<std::int64_t>(i);
   const float* home = a.homes + 4 * static_cast<std::int64_t>(i);
@@ -62,7 +62,7 @@ __global__ void __launch_bounds__(kThreads)
     update_sh_kernel(const __grid_constant__ ShArrays a, const __grid_constant__ AdamBetas betas,
                      const __grid_constant__ Drawn drawn, Losses* losses) {
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  if (i >= 48 * static_cast<std::int64_t>(a.count) || !was_drawn(drawn)) return;
+  if (i >= 48 * static_cast<std::int64_t>(a.count) || !may_learn(drawn, losses)) return;
   const bool base = i % 48 < 3;
   float value = a.sh.parameters[i];
   if (base || a.rest_learns) {
@@ -88,12 +88,26 @@ __global__ void __launch_bounds__(kThreads)
                         const __grid_constant__ Drawn drawn, Losses* losses) {
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const std::int64_t row = 3 * static_cast<std::int64_t>(a.modes);
-  if (i >= row * a.gaussians || !was_drawn(drawn)) return;
+  if (i >= row * a.gaussians || !may_learn(drawn, losses)) return;
   const int k = static_cast<int>(i / row), m = static_cast<int>(i % row) / 3, c = static_cast<int>(i % 3);
   // The inside of the mouth shows too rarely to tell the movements apart: it learns the open jaw's light.
   const bool learns = a.inner[k] == 0 || m == a.inner_mode;
   const float gradient = learns ? a.activations[m] * a.d_sh[48 * static_cast<std::int64_t>(a.gaussian[k]) + c] : 0.0f;
   a.colour.parameters[i] = adam(a.colour, i, gradient, a.rate, betas, losses) * a.keep;
+}
+
+__global__ void __launch_bounds__(kThreads) check_weights_kernel(const float* weights, int count, Losses* losses) {
+  const int i = blockIdx.x * kThreads + threadIdx.x;
+  if (i < count && !isfinite(weights[i])) losses->spoilt = 1;
+}
+
+__global__ void __launch_bounds__(kThreads)
+    update_weights_kernel(const __grid_constant__ Moments weights, const float* gradients, int count,
+                          const __grid_constant__ AdamRate rate, const __grid_constant__ AdamBetas betas,
+                          const __grid_constant__ Drawn drawn, Losses* losses) {
+  const int i = blockIdx.x * kThreads + threadIdx.x;
+  if (i >= count || !may_learn(drawn, losses)) return;
+  weights.parameters[i] = adam(weights, i, gradients[i], rate, betas, losses);
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -130,6 +144,18 @@ void update_modes(const ModeArrays& arrays, const AdamBetas& betas, const Drawn&
   if (arrays.gaussians == 0 || arrays.modes == 0) return;
   const std::int64_t values = 3 * static_cast<std::int64_t>(arrays.gaussians) * arrays.modes;
   update_modes_kernel<<<blocks_for(values), kThreads, 0, stream>>>(arrays, betas, drawn, losses);
+}
+
+void check_weights(const float* weights, int count, Losses* losses, cudaStream_t stream) {
+  if (count == 0) return;
+  check_weights_kernel<<<blocks_for(count), kThreads, 0, stream>>>(weights, count, losses);
+}
+
+void update_weights(const Moments& weights, const float* gradients, int count, const AdamRate& rate,
+                    const AdamBetas& betas, const Drawn& drawn, Losses* losses, cudaStream_t stream) {
+  if (count == 0) return;
+  update_weights_kernel<<<blocks_for(count), kThreads, 0, stream>>>(weights, gradients, count, rate, betas, drawn,
+                                                                    losses);
 }
 
 void activate(const GaussianArrays& arrays, const ShArrays& sh, cudaStream_t stream) {
