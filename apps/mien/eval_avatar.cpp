@@ -113,6 +113,7 @@ void run(Options& options) {
       options.lpips_weights.empty() ? Lpips::find_weights() : std::filesystem::path(options.lpips_weights);
   const Avatar avatar = Avatar::load(find_avatar(options.avatar));
   const Capture capture = Capture::load(options.capture);
+  options.evaluation.sound = find_sound_context(avatar.gaussian);
   std::optional<EmotionScore> emotion;
   std::map<std::string, HeadMotion> made;  // each sequence is heard once
   if (options.motion == "speech") {
@@ -122,7 +123,9 @@ void run(Options& options) {
         found = made.emplace(sequence.id, speech_motion(options, capture, avatar.gaussian.head, sequence)).first;
       return found->second;
     };
-    emotion = score_emotions(capture, options.evaluation.split, options.evaluation.motion);
+    // What the judge sees is expressions, of which an avatar without geometry makes no use.
+    if (options.evaluation.sound == nullptr)
+      emotion = score_emotions(capture, options.evaluation.split, options.evaluation.motion);
   }
   print(options, evaluate_gaussian_avatar(avatar.gaussian, capture, options.evaluation), emotion);
 }

@@ -33,6 +33,18 @@ MotionFrame in_avatar_order(const MotionFrame& frame, const HeadMotion& motion, 
   return mapped;
 }
 
+// An avatar without geometry is moved by the sound: gives every frame its features.
+void add_sound(const RenderOptions& options, const Avatar& avatar, HeadMotion& motion) {
+  const std::shared_ptr<const SoundContext> context = find_sound_context(avatar.gaussian);
+  if (context == nullptr || options.motion.empty()) return;
+  if (options.audio.empty()) {
+    throw Error(ErrorCode::kBadArgument, fmt::format("{} has no geometry: the sound moves it", avatar.name),
+                "give the sound of the motion: --audio FILE");
+  }
+  auto features = context->frames(read_audio(options.audio).samples, motion.fps, motion.frame_count());
+  for (int f = 0; f < motion.frame_count(); ++f) motion.frames[f].sound = std::move(features[f]);
+}
+
 void render(const RenderOptions& options, bool quiet) {
   SessionOptions session;
   parse_size(options.size, session.width, session.height);
@@ -46,6 +58,7 @@ void render(const RenderOptions& options, bool quiet) {
   } else {
     motion = HeadMotion::load(options.motion);
   }
+  add_sound(options, *avatar, motion);
   AvatarPainter painter(avatar, session);
   const std::filesystem::path output(options.output);
   if (output.extension() == ".png" || output.extension() == ".jpg") {
@@ -93,7 +106,7 @@ void add_render_command(CLI::App& app) {
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
   command->add_option("--frame", options->frame, "Which frame, for a picture")->capture_default_str();
-  command->add_option("--audio", options->audio, "Sound for the video");
+  command->add_option("--audio", options->audio, "Sound for the video; moves an avatar without geometry");
   command->footer("Example:\n  mien render --camera three-quarter -o look.png");
   command->callback([options, command] { render(*options, is_quiet(*command)); });
 }

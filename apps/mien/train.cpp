@@ -35,7 +35,7 @@ struct TrainOptions {
   float ssim_weight = ImageLossOptions{}.ssim;
   int cache_mb = 1024;
   int steps = -1, grow_to = -1;  // -1: as befits the device
-  bool all_sequences = false, restart = false, no_emotion = false, json = false;
+  bool all_sequences = false, restart = false, no_geometry = false, no_emotion = false, json = false;
 };
 
 Image8 thumbnail(const Avatar& avatar) {
@@ -66,6 +66,11 @@ void train(TrainOptions options, const CLI::App& command) {
   gaussians.checkpoint = fs::path(output).concat(".checkpoint");
   gaussians.preview = fs::path(output).replace_extension(".preview.png");
   gaussians.log = options.log.empty() ? fs::path(output).replace_extension(".log") : fs::path(options.log);
+  if (options.no_geometry) {
+    gaussians.networks = true;
+    gaussians.initialise.colour_modes = false;  // they see the expression
+    gaussians.sound = SoundContext::load(find_model("speech.safetensors"));
+  }
   gaussians.device = parse_device(options.device);
   const bool cuda = use_cuda(gaussians.device) && !gaussians.networks;
   gaussians.dynamic_steps = options.steps >= 0 ? options.steps : cuda ? kCudaSteps : kSteps;
@@ -173,6 +178,9 @@ void add_train_command(CLI::App& app) {
                                           "Networks for the look of the moment (G2ANet), beside the colour modes");
   command->add_flag("!--no-feature-net", options->gaussians.g2anet.feature_net, "G2ANet without colour (FeatureNet)")
       ->needs(g2anet);
+  command->add_flag("--no-geometry", options->no_geometry,
+                    "G2ANet hears the sound instead of seeing the geometry, and places the Gaussians itself; no colour "
+                    "modes (the paper's ablation; every sequence needs its sound)");
   command->add_flag("--no-emotion", options->no_emotion,
                     "Neither G2ANet nor, in the speech stage, S2GNet sees the emotion");
   command->add_flag("--dynamic-opacity", options->gaussians.g2anet.dynamic_opacity, "G2ANet changes the opacity too")

@@ -51,6 +51,18 @@ fs::path find_model(const std::string& file_name) {
               "set MIEN_MODELS to the folder that holds it, or run: mien doctor");
 }
 
+std::shared_ptr<const SoundContext> find_sound_context(const GaussianAvatar& avatar) {
+  const G2aNet& net = avatar.g2anet;
+  if (net.empty() || net.options.geometry()) return nullptr;
+  const fs::path path = find_model("speech.safetensors");
+  std::shared_ptr<const SoundContext> context = SoundContext::load(path);
+  if (context->name() == net.hears && context->count() == net.options.sound) return context;
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("the avatar hears {} features \"{}\", {} makes {} \"{}\"", net.options.sound, net.hears,
+                          path.string(), context->count(), context->name()),
+              "train it again (mien train --no-geometry), or use the Mien that it was trained with");
+}
+
 fs::path own_speech_networks(const fs::path& avatar) {
   return fs::path(avatar).replace_extension(".speech.safetensors");
 }

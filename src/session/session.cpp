@@ -1,6 +1,7 @@
 #include "mien/session/session.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "mien/actor/mouth_contacts.h"
@@ -65,6 +66,7 @@ struct Session::Impl {
   IdleMotion idle;
   AvatarPainter painter;
   std::vector<int> map;
+  std::optional<SoundContextStream> ears;  // of an avatar without geometry
   std::int64_t index = 0;
 
   Impl(std::shared_ptr<const Avatar> a, std::shared_ptr<const SpeechModel> speech, const SessionOptions& o)
@@ -76,6 +78,7 @@ struct Session::Impl {
         idle(o.idle_options),
         painter(avatar, o),
         map(expression_map(driver.expression_names(), avatar->gaussian.head.expression_names)) {
+    if (auto context = find_sound_context(avatar->gaussian)) ears.emplace(std::move(context));
     const int vertices = avatar->gaussian.head.vertex_count();
     if (offset_vertices != 0 && offset_vertices != vertices) {
       throw Error(ErrorCode::kBadArgument,
@@ -101,9 +104,11 @@ void Session::set_view(const View& view) {
 }
 void Session::push_audio(std::span<const float> samples) {
   impl_->driver.push(samples);
+  if (impl_->ears) impl_->ears->push(samples);
 }
 void Session::finish() {
   impl_->driver.finish();
+  if (impl_->ears) impl_->ears->finish();
 }
 bool Session::finished() const {
   return impl_->driver.finished();
@@ -111,8 +116,11 @@ bool Session::finished() const {
 
 bool Session::next_frame(SessionFrame& frame) {
   SpeechFrame speech;
+  std::vector<float> heard;
+  if (impl_->ears && !impl_->ears->at(static_cast<double>(impl_->index) / impl_->options.fps, heard)) return false;
   if (!impl_->driver.pull(speech)) return false;
   MotionFrame motion = std::move(speech.motion);
+  motion.sound = std::move(heard);
   motion.expression =
       remap(motion.expression, impl_->map, static_cast<std::size_t>(impl_->avatar->gaussian.head.expression_count()));
   impl_->contacts.apply(speech.phones, 1.0 / impl_->options.fps, impl_->options.mouth_gain, motion.expression);

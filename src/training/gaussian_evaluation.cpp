@@ -2,6 +2,7 @@
 #include <cmath>
 #include <map>
 
+#include "gaussian_carrier.h"
 #include "mien/base/error.h"
 #include "mien/gaussian_avatar/renderer.h"
 #include "mien/metrics/image_metrics.h"
@@ -41,21 +42,34 @@ class Mean {
 // The motions that drive the avatar in place of the capture's, made once a sequence and scored against the truth.
 class DrivingMotions {
  public:
-  DrivingMotions(const GaussianAvatar& avatar, const Capture& capture, const GaussianEvaluationOptions& options)
-      : avatar_(&avatar), capture_(&capture), options_(&options) {}
+  // `carrier`: null with geometry.
+  DrivingMotions(const GaussianAvatar& avatar, const SampleReader& reader, const GaussianEvaluationOptions& options,
+                 GaussianCarrier* carrier)
+      : avatar_(&avatar), reader_(&reader), capture_(&reader.capture()), options_(&options), carrier_(carrier) {}
 
   // The frame to draw where the truth is `tracked`.
   MotionFrame frame(const SampleKey& key, const MotionFrame& tracked) {
     if (!options_->motion) return tracked;
-    const HeadMotion& motion = of(key.sequence);
+    const HeadMotion& motion = of(key);
     MotionFrame out = motion.frames[std::min(key.frame, motion.frame_count() - 1)];
     out.pose = tracked.pose;
+    out.sound = tracked.sound;  // the same sound, whoever drives
     return out;
   }
   Mean lip_error_mm, jitter;
 
  private:
-  const HeadMotion& of(int sequence) {
+  // What is seen of the motion: without geometry, that of the Gaussians.
+  HeadMotion seen(const SampleKey& key, const HeadMotion& motion) const {
+    HeadMotion out = motion;
+    for (int f = 0; carrier_ != nullptr && f < out.frame_count(); ++f) {
+      out.frames[f].sound = reader_->motion({key.sequence, 0, std::min(f, reader_->frames(key.sequence) - 1)}).sound;
+      out.frames[f] = carrier_->carry(out.frames[f]);
+    }
+    return out;
+  }
+  const HeadMotion& of(const SampleKey& key) {
+    const int sequence = key.sequence;
     const auto found = made_.find(sequence);
     if (found != made_.end()) return found->second;
     const CaptureSequence& wanted = capture_->sequences[sequence];
@@ -65,8 +79,8 @@ class DrivingMotions {
                   "give a motion at least one frame long");
     }
     HeadMotion truth = capture_->load_motion(wanted);
-    jitter.add(jitter_ratio(avatar_->head, truth, motion));
-    HeadMotion compared = motion;
+    HeadMotion compared = seen(key, motion);
+    jitter.add(jitter_ratio(avatar_->head, truth, compared));
     compared.frames.resize(std::min(truth.frames.size(), motion.frames.size()));
     truth.frames.resize(compared.frames.size());
     lip_error_mm.add(lip_vertex_error_mm(avatar_->head, truth, compared));
@@ -74,8 +88,10 @@ class DrivingMotions {
   }
 
   const GaussianAvatar* avatar_;
+  const SampleReader* reader_;
   const Capture* capture_;
   const GaussianEvaluationOptions* options_;
+  GaussianCarrier* carrier_;
   std::map<int, HeadMotion> made_;
 };
 
@@ -183,12 +199,18 @@ std::vector<SampleKey> wanted_keys(const SampleReader& reader, const GaussianEva
 
 GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const Capture& capture,
                                             const GaussianEvaluationOptions& options) {
-  const SampleReader reader(capture, options.split, std::size_t{64} << 20);
+  const bool geometry = avatar.g2anet.options.geometry();
+  if (!geometry && options.sound == nullptr) {
+    throw Error(ErrorCode::kBadArgument, "an avatar without geometry needs to hear", "give the evaluation its sound");
+  }
+  const SampleReader reader(capture, options.split, std::size_t{64} << 20, geometry ? nullptr : options.sound.get());
   const std::vector<SampleKey> keys = wanted_keys(reader, options);
   std::optional<Lpips> lpips;
   if (!options.lpips_weights.empty()) lpips = Lpips::load(options.lpips_weights);
   AvatarRenderer renderer(avatar, options.device);
-  DrivingMotions driving(avatar, capture, options);
+  std::optional<GaussianCarrier> carrier;
+  if (!geometry) carrier.emplace(avatar);
+  DrivingMotions driving(avatar, reader, options, carrier ? &*carrier : nullptr);
   TrueHead true_head(capture);
   LandmarkComparison landmarks(avatar.head, true_head);
   WrinkleComparison wrinkles(true_head);
@@ -199,7 +221,8 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
   for (std::size_t n = 0; n < keys.size(); ++n) {
     const TrainingSample sample = reader.read(keys[n]);
     std::vector<float> rgb(sample.rgb.size()), alpha(sample.matte.size());
-    renderer.render(driving.frame(keys[n], *sample.motion), sample.camera, SplatOptions{}, rgb.data(), alpha.data());
+    const MotionFrame driven = driving.frame(keys[n], *sample.motion);
+    renderer.render(driven, sample.camera, SplatOptions{}, rgb.data(), alpha.data());
     const Image8 a = as_image(sample.rgb, sample.camera.width, sample.camera.height);
     const Image8 b = as_image(rgb, sample.camera.width, sample.camera.height);
     Image8 mask(a.width, a.height, 1);
@@ -211,7 +234,7 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
     if (lpips && std::min(a.width, a.height) >= Lpips::kSmallestSide) perceptual.add((*lpips)(a, b));
     if (true_head.known) {
       const std::vector<Vec3>& posed = true_head.posed(*sample.motion);
-      landmarks.add(posed, renderer.vertices(), sample.camera);
+      landmarks.add(posed, carrier ? carrier->vertices(driven) : renderer.vertices(), sample.camera);
       wrinkles.add(*sample.motion, posed, sample.camera, a, b, mask);
     }
     if (!options.sheet.empty() && truth.size() < kSheetColumns && n % stride == stride / 2) {

@@ -37,7 +37,8 @@ class SampleReader {
 
   const std::vector<SampleKey>& keys() const { return keys_; }
   const MotionFrame& motion(const SampleKey& key) const;
-  TrainingSample read(const SampleKey& key) const;  // thread-safe
+  int frames(int sequence) const { return motions_.at(sequence).frame_count(); }  // of its motion
+  TrainingSample read(const SampleKey& key) const;                                // thread-safe
   // The picture as stored, over the background of its camera. Thread-safe.
   std::shared_ptr<const CaptureFrame> picture(const SampleKey& key) const;
   Camera camera(const SampleKey& key) const;

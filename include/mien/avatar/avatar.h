@@ -2,12 +2,14 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "mien/base/json.h"
 #include "mien/gaussian_avatar/gaussian_avatar.h"
 #include "mien/media/image.h"
+#include "mien/speech/sound_context.h"
 
 namespace mien {
 
@@ -56,6 +58,9 @@ int prune_gaussians(GaussianAvatar& avatar, float least_opacity);
 std::filesystem::path find_avatar(const std::string& name_or_path);
 // Where an avatar's own speech networks lie when it has some: me.mien, me.speech.safetensors beside it.
 std::filesystem::path own_speech_networks(const std::filesystem::path& avatar);
+// What an avatar without geometry hears, made by the shipped speech networks' encoder; null for avatars with geometry.
+// Throws kNotFound without that file, kUnsupported when the avatar was trained on another encoder.
+std::shared_ptr<const SoundContext> find_sound_context(const GaussianAvatar& avatar);
 // A shipped file of the models folder, by file name ("speech.safetensors"). Throws kNotFound with the mend.
 std::filesystem::path find_model(const std::string& file_name);
 

@@ -92,7 +92,9 @@ struct GaussianEvaluation {
   double cpbd = 0;              // sharpness of the renderings,
   double cpbd_truth = 0;        // and of the pictures
   // Distance in pixels of the projected landmarks, of the capture's head under its motion from the avatar's head under
-  // the motion that drives it: all of them, and those on the lips. Not for heads without landmarks or unlike ones.
+  // the motion that drives it: all of them, and those on the lips. Not for heads without landmarks or unlike ones. The
+  // head of an avatar without geometry does not move with the face: its nearest Gaussians carry each vertex (see
+  // GaussianCarrier).
   std::optional<double> lmd;
   std::optional<double> lmd_lips;
   // Mean over sequences, when another motion than the capture's drives: lip vertex error in millimetres, and jitter
@@ -107,10 +109,11 @@ struct GaussianEvaluation {
 struct GaussianEvaluationOptions {
   Device device = Device::kAuto;
   std::string split = "test";
-  std::vector<std::string> cameras;     // ids; empty = all
-  int every = 10;                       // every n-th frame
-  std::filesystem::path sheet;          // PNG, truth above render for some pictures; empty = none
-  std::filesystem::path lpips_weights;  // see Lpips::load(); empty = not measured
+  std::vector<std::string> cameras;           // ids; empty = all
+  int every = 10;                             // every n-th frame
+  std::filesystem::path sheet;                // PNG, truth above render for some pictures; empty = none
+  std::filesystem::path lpips_weights;        // see Lpips::load(); empty = not measured
+  std::shared_ptr<const SoundContext> sound;  // for avatars without geometry: see find_sound_context()
   // What drives the avatar in place of the capture's motion: at the sequence's rate, first frame at its start, for the
   // expressions of the avatar's head. The pose of head and eyes stays the capture's, since no picture could be compared
   // otherwise. A motion that ends early stands still. Empty = the capture's own.
