@@ -181,14 +181,22 @@ TEST(Raster, TheGpuSeesTheSameSamples) {
       rasterise_cuda(soup.positions, soup.faces, camera, options, again);
       EXPECT_EQ(device.face, again.face);
       EXPECT_EQ(device.depth, again.depth);
+      // Where the weights say the sample lies, in pixels: weights themselves mean little in slivers.
+      const auto seen = [&](const RasterBuffer& buffer, std::size_t i) {
+        const Index3& face = soup.faces[buffer.face[i]];
+        Vec3 at = Vec3::Zero();
+        for (int k = 0; k < 3; ++k) at += buffer.weights(i)[k] * soup.positions[face[k]];
+        return camera.project(at);
+      };
       int different = 0, covered = 0;
       for (std::size_t i = 0; i < host.face.size(); ++i) {
         covered += host.face[i] >= 0 ? 1 : 0;
         if (host.face[i] != device.face[i]) {
           ++different;
         } else if (host.face[i] >= 0) {
-          EXPECT_NEAR(device.depth[i], host.depth[i], 1e-5f * host.depth[i]);
-          EXPECT_LT((device.barycentric[i] - host.barycentric[i]).norm(), 1e-3f);
+          // A corner between two multiples of 1/256 sample may go either way, which tells in steep faces.
+          EXPECT_NEAR(device.depth[i], host.depth[i], 1e-4f * host.depth[i]);
+          EXPECT_LT((seen(device, i) - seen(host, i)).norm(), 0.02f);
         }
       }
       EXPECT_GT(covered, 1000) << size;

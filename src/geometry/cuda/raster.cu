@@ -5,8 +5,9 @@ namespace mien::raster {
 namespace {
 
 constexpr int kThreads = 128, kWarp = 32;
-constexpr int kLargeBlocks = 256, kLargeThreads = 256;
-constexpr int kBlockSide = 16;  // a block of kLargeThreads draws squares of this side
+constexpr int kLargeThreads = 256;
+constexpr int kTrianglesAtOnce = 64, kBlocksATriangle = 8;  // blocks for large ones
+constexpr int kBlockSide = 16;                              // a block of kLargeThreads draws squares of this side
 
 __device__ inline Point to_camera(const Draw& d, int vertex) {
   const float* p = d.positions + 3 * static_cast<std::int64_t>(vertex);
@@ -98,18 +99,18 @@ __global__ void __launch_bounds__(kThreads) small_kernel(const __grid_constant__
   for (int p = first; p < pieces; p += warps) draw_small(d, d.pieces[p], d.weights + 3 * p, d.piece_face[p], lane);
 }
 
-// Blocks take squares of large triangles in turn.
+// Blocks take large triangles in turn (x), and squares of them (y).
 __global__ void __launch_bounds__(kLargeThreads) large_kernel(const __grid_constant__ Draw d) {
   const int count = d.counts[1];
   const int x = threadIdx.x % kBlockSide, y = threadIdx.x / kBlockSide;
-  for (int k = 0; k < count; ++k) {
+  for (int k = blockIdx.x; k < count; k += gridDim.x) {
     const int index = d.large[k], p = index - d.faces;
     const Triangle& t = index < d.faces ? d.triangles[index] : d.pieces[p];
     const Point* piece = index < d.faces ? nullptr : d.weights + 3 * p;
     const int face = index < d.faces ? index : d.piece_face[p];
     const Edges origin = edges_at(t, t.x0, t.y0);
     const int across = (t.x1 - t.x0) / kBlockSide + 1, down = (t.y1 - t.y0) / kBlockSide + 1;
-    for (int square = blockIdx.x; square < across * down; square += gridDim.x) {
+    for (int square = blockIdx.y; square < across * down; square += gridDim.y) {
       const int dx = square % across * kBlockSide + x, dy = square / across * kBlockSide + y;
       if (t.x0 + dx <= t.x1 && t.y0 + dy <= t.y1) try_sample(d, t, origin, dx, dy, piece, face);
     }
@@ -158,7 +159,7 @@ void draw(const Draw& draw, cudaStream_t stream) {
   if (draw.faces > 0) {
     set_up_kernel<<<blocks_for(draw.faces), kThreads, 0, stream>>>(draw);
     small_kernel<<<blocks_for(static_cast<std::int64_t>(draw.faces) * kWarp), kThreads, 0, stream>>>(draw);
-    large_kernel<<<kLargeBlocks, kLargeThreads, 0, stream>>>(draw);
+    large_kernel<<<dim3(kTrianglesAtOnce, kBlocksATriangle), kLargeThreads, 0, stream>>>(draw);
   }
   resolve_kernel<<<blocks_for(samples), kThreads, 0, stream>>>(draw);
 }
