@@ -13,7 +13,7 @@ namespace {
 void add_sound(const Capture& capture, const CaptureSequence& sequence, const SoundContext& sound, HeadMotion& motion) {
   const std::string where = fmt::format("{}: sequence {}", capture.folder.string(), sequence.id);
   if (sequence.audio.empty()) {
-    throw Error(ErrorCode::kBadArgument, where + " has no sound, from which alone the face would move",
+    throw Error(ErrorCode::kBadFile, where + " has no sound, from which alone the face would move",
                 "without geometry every sequence needs its sound file: add it (\"audio\" in capture.json), or leave "
                 "the sequence out");
   }

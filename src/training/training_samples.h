@@ -30,8 +30,8 @@ struct TrainingSample {
 class SampleReader {
  public:
   // Uses the sequences whose split is `split` and that have motion. Throws kBadArgument when there are none. With
-  // `sound` every frame of motion carries these features of the sequence's sound file; kBadArgument for a sequence
-  // without one.
+  // `sound` every frame of motion carries these features of the sequence's sound file; kBadFile for a sequence without
+  // one.
   SampleReader(const Capture& capture, const std::string& split, std::size_t cache_bytes,
                const SoundContext* sound = nullptr);
 
