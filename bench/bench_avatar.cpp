@@ -87,11 +87,12 @@ void run(const Options& o) {
   const SplatInput input{
       n, means.data(), g.quats.data(), scales.data(), opacities.data(), g.sh.data(), deformation.data(), 3};
   SplatRasterizer rasterizer;
-  result["splat_forward_ms"] = median_ms(
-      o.repeats, [&](int) { rasterizer.forward(input, camera, SplatOptions{}, rgb.data(), alpha.data(), false); });
+  result["splat_forward_ms"] = median_ms(o.repeats, [&](int) {
+    rasterizer.forward(input, camera, splat_options(avatar->gaussian), rgb.data(), alpha.data(), false);
+  });
   result["splat_forward_backward_ms"] = median_ms(o.repeats, [&](int) {
-    rasterizer.forward(input, camera, SplatOptions{}, rgb.data(), alpha.data(), true);
-    rasterizer.backward(input, camera, SplatOptions{}, d_rgb.data(), d_alpha.data(),
+    rasterizer.forward(input, camera, splat_options(avatar->gaussian), rgb.data(), alpha.data(), true);
+    rasterizer.backward(input, camera, splat_options(avatar->gaussian), d_rgb.data(), d_alpha.data(),
                         {dm.data(), dq.data(), ds.data(), dn.data(), dsh.data()});
   });
   SessionOptions session_options;

@@ -172,6 +172,11 @@ void add_train_command(CLI::App& app) {
   command->add_option("--ssim-weight", options->ssim_weight, "Share of SSIM in the loss; the rest is L1")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  command
+      ->add_option("--pixel-filter", options->gaussians.pixel_filter,
+                   "Blur of every Gaussian in the picture, in pixels^2: small is sharp, but what is thin twinkles")
+      ->check(CLI::Range(0.0, 100.0))
+      ->capture_default_str();
   command->add_flag("!--no-colour-modes", options->gaussians.initialise.colour_modes,
                     "No colour that changes with the expression (wrinkles, light in the mouth)");
   CLI::Option* g2anet = command->add_flag("--g2anet", options->gaussians.networks,

@@ -272,6 +272,9 @@ Avatar Avatar::load(const std::filesystem::path& path) {
   if (avatar.appearances.empty()) throw_bad_field("appearances", where, "is empty");
   avatar.gaussian.head = HeadModel::load(file, "head.");
   load_gaussians(file, avatar.gaussian);
+  float& filter = avatar.gaussian.pixel_filter;
+  filter = get_field_or<float>(header, "pixel_filter", where, filter);
+  if (!(filter >= 0 && filter <= 100)) throw_bad_field("pixel_filter", where, "is not between 0 and 100");
   load_modes(file, header, avatar.gaussian);
   load_g2anet(file, header, avatar.gaussian);
   return avatar;
@@ -280,9 +283,11 @@ Avatar Avatar::load(const std::filesystem::path& path) {
 void Avatar::save(const std::filesystem::path& path) const {
   SafetensorsWriter writer;
   const bool compact = gaussian.gaussians.count() >= kCompactFrom;
+  const bool filtered = gaussian.pixel_filter != GaussianAvatar().pixel_filter;
   const bool hears = !gaussian.g2anet.empty() && !gaussian.g2anet.options.geometry();
   Json header = {{"format", kFormat},
-                 {"version", hears                        ? 5
+                 {"version", filtered                     ? 6
+                             : hears                      ? 5
                              : compact                    ? 4
                              : !gaussian.g2anet.empty()   ? 3
                              : gaussian.modes.count() > 0 ? 2
@@ -297,6 +302,7 @@ void Avatar::save(const std::filesystem::path& path) const {
                  {"metrics", metrics},
                  {"head_model", gaussian.head.id}};
   header["emotions"] = kEmotionNames;
+  if (filtered) header["pixel_filter"] = gaussian.pixel_filter;
   if (gaussian.modes.count() > 0) header["colour_modes"] = gaussian.modes.names;
   if (!gaussian.g2anet.empty()) header["g2anet"] = g2anet_json(gaussian.g2anet);
   for (const AvatarAppearance& appearance : appearances) {

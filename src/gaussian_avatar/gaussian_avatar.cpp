@@ -8,6 +8,12 @@
 
 namespace mien {
 
+SplatOptions splat_options(const GaussianAvatar& avatar) {
+  SplatOptions options;
+  options.eps2d = avatar.pixel_filter;
+  return options;
+}
+
 void deform_gaussians(const GaussianAvatar& avatar, const SurfaceFrames& frames, std::vector<float>& means,
                       std::vector<float>& deformation, const float* canonical_means) {
   const int count = avatar.gaussians.count();

@@ -6,7 +6,7 @@
 
 namespace mien {
 
-AvatarRenderer::AvatarRenderer(const GaussianAvatar& avatar, Device device) {
+AvatarRenderer::AvatarRenderer(const GaussianAvatar& avatar, Device device) : avatar_(&avatar) {
   if (use_cuda(device))
     cuda_.emplace(avatar);
   else
@@ -34,7 +34,7 @@ Image8 AvatarRenderer::paint(const MotionFrame& frame, const Camera& camera, con
   const std::size_t pixels = static_cast<std::size_t>(camera.width) * camera.height;
   rgb_.resize(pixels * 3);
   alpha_.resize(pixels);
-  cpu_->render(frame, camera, SplatOptions{}, rgb_.data(), alpha_.data());
+  cpu_->render(frame, camera, splat_options(*avatar_), rgb_.data(), alpha_.data());
   parallel_for(camera.height, 16, [&](std::int64_t y) {
     const float t = (static_cast<float>(y) + 0.5f) / static_cast<float>(camera.height);
     for (int x = 0; x < camera.width; ++x) {

@@ -57,7 +57,7 @@ std::vector<float> Coverage::draw(const MotionFrame& frame, const Camera& camera
   const std::size_t pixels = static_cast<std::size_t>(camera.width) * camera.height;
   std::vector<float> rgb(pixels * 3);
   alpha_.resize(pixels);
-  rasterizer_.forward(input(sh, 3), camera, SplatOptions{}, rgb.data(), alpha_.data(), false);
+  rasterizer_.forward(input(sh, 3), camera, splat_options(avatar_), rgb.data(), alpha_.data(), false);
   return rgb;
 }
 
@@ -68,8 +68,8 @@ void Coverage::add(const Camera& camera, const std::vector<float>& weights) {
   d_rgb_.assign(pixels * 3, 0.0f);  // the first channel stands for all
   for (std::size_t i = 0; i < pixels; ++i) d_rgb_[3 * i] = weights.empty() ? 1.0f : weights[i];
   const SplatInput grey = input(grey_, 0);
-  rasterizer_.forward(grey, camera, SplatOptions{}, rgb_.data(), alpha_.data(), true);
-  rasterizer_.backward(grey, camera, SplatOptions{}, d_rgb_.data(), nullptr,
+  rasterizer_.forward(grey, camera, splat_options(avatar_), rgb_.data(), alpha_.data(), true);
+  rasterizer_.backward(grey, camera, splat_options(avatar_), d_rgb_.data(), nullptr,
                        {d_means_.data(), d_quats_.data(), d_scales_.data(), d_opacities_.data(), d_sh_.data()});
 }
 

@@ -222,7 +222,7 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
     const TrainingSample sample = reader.read(keys[n]);
     std::vector<float> rgb(sample.rgb.size()), alpha(sample.matte.size());
     const MotionFrame driven = driving.frame(keys[n], *sample.motion);
-    renderer.render(driven, sample.camera, SplatOptions{}, rgb.data(), alpha.data());
+    renderer.render(driven, sample.camera, splat_options(avatar), rgb.data(), alpha.data());
     const Image8 a = as_image(sample.rgb, sample.camera.width, sample.camera.height);
     const Image8 b = as_image(rgb, sample.camera.width, sample.camera.height);
     Image8 mask(a.width, a.height, 1);

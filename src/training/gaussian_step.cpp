@@ -127,7 +127,7 @@ void GaussianOptimiser::draw(const TrainingSample& sample, const float backgroun
   d_alpha_.resize(pixels);
   target_.resize(pixels * 3);
   const SplatInput input = splat_input(sh_degree);
-  SplatOptions splat;
+  SplatOptions splat = splat_options(avatar_);
   std::copy(background, background + 3, splat.background);
   rasterizer_.forward(input, sample.camera, splat, rgb_.data(), alpha_.data(), true);
 }
@@ -149,7 +149,7 @@ ImageLossValue GaussianOptimiser::step(const TrainingSample& sample, const float
   std::fill(d_opacities_.begin(), d_opacities_.end(), 0.0f);
   std::fill(d_sh_.begin(), d_sh_.end(), 0.0f);
   const SplatInput input = splat_input(sh_degree);
-  SplatOptions splat;
+  SplatOptions splat = splat_options(avatar_);
   std::copy(background, background + 3, splat.background);
   rasterizer_.backward(
       input, sample.camera, splat, d_rgb_.data(), d_alpha_.data(),

@@ -46,6 +46,7 @@ std::uint64_t fingerprint(const Capture& capture, const GaussianTrainOptions& op
   const ImageLossOptions plain;
   if (options.loss.l1 != plain.l1 || options.loss.ssim != plain.ssim || options.loss.matte != plain.matte)
     text += fmt::format(":loss:{}:{}:{}", options.loss.l1, options.loss.ssim, options.loss.matte);
+  text += fmt::format(":filter:{}", options.pixel_filter);
   if (options.grow_to > 0) text += fmt::format(":grow:{}", options.grow_to);
   if (options.networks) {
     const G2aOptions& g = options.g2anet;
@@ -167,6 +168,7 @@ GaussianAvatar start_avatar(const SampleReader& reader, const std::vector<Sample
   GaussianAvatar avatar =
       initialise_avatar(reader.capture().load_head_model(), reader.motion(keys.front()), canonical_views(reader, keys),
                         initialise, openings.widest(reader, kOpenMoments));
+  avatar.pixel_filter = options.pixel_filter;
   prune_unseen(avatar, reader.capture(), kSeenAtFirst);
   if (options.networks) {
     avatar.g2anet = make_g2anet(avatar, network_options(options), options.seed);
@@ -188,7 +190,7 @@ void write_preview(const std::filesystem::path& path, const GaussianAvatar& avat
   for (int i = 0; i < 4; ++i) {
     const TrainingSample sample = reader.read(keys[keys.size() * (2 * i + 1) / 8]);
     std::vector<float> rgb(sample.rgb.size()), alpha(sample.matte.size());
-    renderer.render(*sample.motion, sample.camera, SplatOptions{}, rgb.data(), alpha.data());
+    renderer.render(*sample.motion, sample.camera, splat_options(avatar), rgb.data(), alpha.data());
     truth.push_back(as_image(sample.rgb, sample.camera.width, sample.camera.height));
     drawn.push_back(as_image(rgb, sample.camera.width, sample.camera.height));
   }
@@ -263,6 +265,7 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
   int first = 0;
   if (!options.checkpoint.empty()) {
     avatar.head = capture.load_head_model();
+    avatar.pixel_filter = options.pixel_filter;
     avatar.g2anet.options = network_options(options);
     avatar.g2anet.hears = heard_by(options);
     first = load_checkpoint(options.checkpoint, avatar, mark);

@@ -134,6 +134,17 @@ TEST_F(AvatarFile, WithoutNetworksItIsAVersion2FileAsBefore) {
   EXPECT_TRUE(Avatar::load(path_).gaussian.g2anet.empty());
 }
 
+TEST_F(AvatarFile, KeepsThePixelFilter) {
+  EXPECT_EQ(Avatar::load(path_).gaussian.pixel_filter, 0.3f) << "files that do not name it";
+  Avatar sharp = small_avatar();
+  sharp.gaussian.pixel_filter = 0.125f;
+  sharp.save(path_);
+  EXPECT_EQ(read_avatar_header(path_).at("version"), 6);
+  EXPECT_EQ(Avatar::load(path_).gaussian.pixel_filter, 0.125f);
+  EXPECT_NE(error_after("\\\"pixel_filter\\\":0.125", "\\\"pixel_filter\\\":-9.25").find("pixel_filter"),
+            std::string::npos);
+}
+
 TEST_F(AvatarFile, LargeAvatarsAreStoredInBytes) {
   Avatar large = small_avatar();
   large.gaussian.g2anet = {};

@@ -16,7 +16,7 @@ namespace mien {
 // Of the file; readers refuse newer ones. 2 added colour modes, 3 G2ANet, 4 bytes for the directions' colours and the
 // modes of large avatars, 5 G2ANet that hears instead of seeing geometry; a file is written as the oldest version that
 // has what it holds.
-constexpr int kAvatarVersion = 5;
+constexpr int kAvatarVersion = 6;
 constexpr int kCompactFrom = 50000;  // Gaussians
 
 struct AvatarAppearance {

@@ -68,7 +68,11 @@ struct GaussianAvatar {
   std::vector<GaussianAnchor> anchors;  // [N]
   ColourModes modes;                    // colour driven by the expression; may be empty
   G2aNet g2anet;                        // colour, rotation and opacity of the moment by networks; may be empty
+  float pixel_filter = 0.3f;            // SplatOptions::eps2d that it was trained with, pixels^2
 };
+
+// How an avatar wants to be drawn.
+SplatOptions splat_options(const GaussianAvatar& avatar);
 
 // Posed means [N,3] and deformations [N,9] (row-major) of all Gaussians; the arrays are resized. `canonical` [N,3]: the
 // canonical means of the moment; null = the avatar's.

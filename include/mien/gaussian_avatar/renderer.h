@@ -33,6 +33,7 @@ class AvatarRenderer {
   bool cuda() const { return cuda_.has_value(); }
 
  private:
+  const GaussianAvatar* avatar_;
   std::optional<GaussianRenderer> cpu_;
   std::optional<CudaGaussianRenderer> cuda_;
   std::vector<float> rgb_, alpha_;

@@ -26,6 +26,9 @@ struct GaussianTrainOptions {
   // stage; no growth when there are as many already.
   int grow_to = 0;
   InitialiseOptions initialise;
+  // Pixels^2 that every Gaussian is blurred by in the picture (0 to 100), while training and ever after. Small is sharp;
+  // below about 0.05 what is thinner than a pixel twinkles when it moves.
+  float pixel_filter = 0.1f;
   bool networks = false;  // G2ANet learns in the dynamic stage
   G2aOptions g2anet;
   // Without geometry (the paper's ablation): what the networks hear instead, G2aOptions::sound features of it. Needs

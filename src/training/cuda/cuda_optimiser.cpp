@@ -337,7 +337,7 @@ void CudaOptimiser::add_looks(const DeviceFrame& frame) {
 void CudaOptimiser::step(const StepJob& job) {
   const DeviceFrame& frame = frames_.get(job.key);
   make_room(frame.camera, 0);
-  SplatOptions splat;
+  SplatOptions splat = splat_options(avatar_);
   std::copy_n(job.background.data(), 3, splat.background);
   add_looks(frame);
   const bool shifts = spoken_of_ && networks_->shifts();
