@@ -72,7 +72,7 @@ void train(TrainOptions options, const CLI::App& command) {
     gaussians.sound = SoundContext::load(find_model("speech.safetensors"));
   }
   gaussians.device = parse_device(options.device);
-  const bool cuda = use_cuda(gaussians.device) && !gaussians.networks;
+  const bool cuda = use_cuda(gaussians.device);
   gaussians.dynamic_steps = options.steps >= 0 ? options.steps : cuda ? kCudaSteps : kSteps;
   gaussians.grow_to = options.grow_to >= 0 ? options.grow_to : cuda ? kCudaGrowTo : kGrowTo;
   gaussians.loss.ssim = options.ssim_weight;
