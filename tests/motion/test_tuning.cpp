@@ -113,6 +113,34 @@ TEST_F(Tuning, EveryHeadLearns) {
   EXPECT_NE(log.find("lip_mm_by_phones"), std::string::npos);
 }
 
+// Between the frames of a slow capture nobody knows how the mouth moved: what stands there has no influence.
+TEST_F(Tuning, MomentsThatWereNotSeenTeachNothing) {
+  for (const S2GHead head : {S2GHead::kWeights, S2GHead::kVertices}) {
+    SCOPED_TRACE(s2g_head_name(head));
+    settings_.head = head;
+    options_.steps = 6;
+    MotionPairs pairs = small_pairs(settings_);
+    for (MotionPair& pair : pairs.pairs) {
+      for (int k = 0; k < pair.frames; ++k) pair.seen.push_back(k % 7 == 0 ? 1 : 0);
+    }
+    const auto tuned = [&](float elsewhere) {
+      MotionPairs changed = pairs;
+      for (MotionPair& pair : changed.pairs) {
+        for (int k = 0; k < pair.frames; ++k) {
+          const float change = k % 7 == 0 ? 0 : elsewhere;
+          for (int e = 0; e < 7; ++e) pair.weights[k * 7 + e] += change;
+          for (int v = 0; v < 6 && !pair.offsets.empty(); ++v) pair.offsets[k * 6 + v] += change;
+        }
+      }
+      const SpeechTuningReport report = tune_on_pairs(changed, settings_, options_, out_.path());
+      return std::pair(read_file(out_.path()), report.lip_mm);
+    };
+    EXPECT_TRUE(tuned(0) == tuned(0.5f));
+    for (MotionPair& pair : pairs.pairs) pair.seen.clear();
+    EXPECT_FALSE(tuned(0).first == tuned(0.5f).first);
+  }
+}
+
 TEST_F(Tuning, OffsetsAloneAreTheWholeGeometry) {
   settings_.head = S2GHead::kPca;
   MotionPairs pairs = small_pairs(settings_);

@@ -48,6 +48,14 @@ Moment moment_at(const HeadMotion& motion, int frame) {
   const auto low = static_cast<std::size_t>(at);
   return {low, std::min(low + 1, motion.frames.size() - 1), static_cast<float>(at - static_cast<double>(low))};
 }
+// Whether that frame is the nearest one to a captured frame, or the capture is fast enough to speak of every moment.
+bool seen_at(const HeadMotion& motion, int frame) {
+  if (motion.fps >= kS2GRate / 2.0) return true;
+  const double position = (static_cast<double>(frame) / kS2GRate - motion.start) * motion.fps;
+  const double nearest = std::clamp(std::round(position), 0.0, static_cast<double>(motion.frames.size() - 1));
+  const double away = (position - nearest) / motion.fps * kS2GRate;  // in frames of ours
+  return away > -0.5 + 1e-6 && away <= 0.5 + 1e-6;
+}
 
 SpeechFeatures phonetic_steps(const PhoneticEncoder& encoder, std::span<const float> samples, int ahead) {
   PhoneticEncoder::Stream stream(encoder);
@@ -153,6 +161,7 @@ Sequence read_sequence(const Capture& capture, const CaptureSequence& sequence, 
       if (p.begin <= time && time < p.end) phone = phone_index(p.name);
     }
     s.pair.phones.push_back(phone);
+    s.pair.seen.push_back(seen_at(s.motion, k) ? 1 : 0);
   }
   return s;
 }

@@ -22,6 +22,10 @@ struct MotionPair {
   std::vector<float> offsets;  // [frames, moving, 3] millimetres; empty without an offset head
   std::vector<float> emotion;  // [frames, 8]
   std::vector<int> phones;     // [frames] kPhoneNames, -1 = nobody knows
+  // [frames] 1 where the motion was captured. Of a slow capture (below kS2GRate / 2) those are the frames nearest to
+  // its own: how the mouth moved between them nobody knows. Empty = all.
+  std::vector<std::uint8_t> seen;
+  bool seen_at(int frame) const { return seen.empty() || seen[static_cast<std::size_t>(frame)] != 0; }
 };
 
 struct MotionPairs {

@@ -210,7 +210,11 @@ class Tuner {
       if (data_[which].offsets.defined()) offsets.push_back(cut(data_[which].offsets));
       at::Tensor knows = at::zeros({frames});
       const std::int64_t from = begin == 0 ? 0 : std::min<std::int64_t>(kWarmUp, frames - 1);
-      knows.narrow(0, from, std::min(frames, own) - from).fill_(1.0);
+      const std::int64_t count = std::min(frames, own) - from;
+      std::vector<float> seen;
+      for (std::int64_t k = begin + from; k < begin + from + count; ++k)
+        seen.push_back(pairs_.pairs[which].seen_at(static_cast<int>(k)) ? 1.0f : 0.0f);
+      knows.narrow(0, from, count).copy_(tensor_of(seen, {count}));
       known.push_back(knows);
     }
     return {at::stack(stacked).to(device_), at::stack(weights).to(device_),
@@ -306,6 +310,7 @@ class Tuner {
                                                  data_[i].emotion.unsqueeze(0).to(device_), person_);
       const at::Tensor errors = lip_errors(output, data_[i]).to(at::kCPU).contiguous();
       for (int k = 0; k < pairs_.pairs[i].frames; ++k) {
+        if (!pairs_.pairs[i].seen_at(k)) continue;
         for (const char* kind : {"all", phone_kind(pairs_.pairs[i].phones[k])}) {
           kinds[kind].first += errors.data_ptr<float>()[k];
           ++kinds[kind].second;
