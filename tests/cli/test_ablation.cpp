@@ -64,7 +64,7 @@ TEST_F(Ablation, EveryVariantOnTwoMachines) {
   const Outcome spoken = ablation(capture_here, here, {"--only", "speech"});
   if (spoken.err.find("LibTorch") != std::string::npos) GTEST_SKIP() << spoken.err;
   ASSERT_EQ(spoken.status, 0) << spoken.err;
-  const Outcome judged = ablation(capture_here, here, {"--threads", "1"});
+  const Outcome judged = ablation(capture_here, here, {"--threads", "1", "--tracked"});
   ASSERT_EQ(judged.status, 0) << judged.err;
   for (const std::string& name : kVariants)
     EXPECT_NE(judged.err.find("training " + name + ": done before"), std::string::npos) << name << judged.err;
@@ -83,7 +83,9 @@ TEST_F(Ablation, EveryVariantOnTwoMachines) {
     EXPECT_NE(table.find("| " + kVariants[i] + " |"), std::string::npos);
     EXPECT_TRUE(fs::exists(here / (kVariants[i] + ".png")));
   }
-  EXPECT_EQ(result.at("verdicts").size(), 5u);
+  EXPECT_EQ(result.at("verdicts").size(), 6u);
+  EXPECT_TRUE(result.at("variants")[0].at("tracked").at("psnr").is_number());
+  EXPECT_FALSE(result.at("variants")[1].contains("tracked"));
 
   // What the flags did to the avatars.
   const auto network = [&](const std::string& name) { return header(here / (name + ".mien")).value("g2anet", Json()); };
