@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "mien/base/error.h"
 #include "mien/base/file.h"
+#include "mien/base/leftovers.h"
 #include "mien/base/log.h"
 #include "mien/speech/emotion_training.h"
 
@@ -64,6 +65,7 @@ void train(Options options, bool quiet) {
   EmotionTrainingOptions& training = options.training;
   training.checkpoint = fs::path(output).concat(".checkpoint");
   training.log = options.log;
+  remove_leftovers(training.checkpoint);
   if (options.restart) fs::remove(training.checkpoint);
   ProgressBar reading("reading", quiet);
   training.reading = reading;

@@ -4,6 +4,7 @@
 
 #include "mien/base/error.h"
 #include "mien/base/file.h"
+#include "mien/capture/fitness.h"
 #include "mien/media/audio.h"
 
 namespace mien {
@@ -31,10 +32,10 @@ SampleReader::SampleReader(const Capture& capture, const std::string& split, std
     const CaptureSequence& sequence = capture.sequences[s];
     if (sequence.split != split || sequence.motion.empty()) continue;
     HeadMotion motion = capture.load_motion(sequence);
+    require_motion_fits(sequence, motion);
     if (sound != nullptr) add_sound(capture, sequence, *sound, motion);
-    const int frames = std::min(sequence.frames, motion.frame_count());
     for (int v = 0; v < static_cast<int>(sequence.views.size()); ++v) {
-      for (int f = 0; f < frames; ++f) keys_.push_back({static_cast<int>(s), v, f});
+      for (int f = 0; f < sequence.frames; ++f) keys_.push_back({static_cast<int>(s), v, f});
     }
     motions_.emplace(static_cast<int>(s), std::move(motion));
   }

@@ -91,7 +91,7 @@ Outcome run(const Invocation& what) {
   bool asked = what.interrupt_after <= 0;
   while (from_out >= 0 || from_err >= 0) {
     pollfd fds[3] = {{from_out, POLLIN, 0}, {from_err, POLLIN, 0}, {to_child, POLLOUT, 0}};
-    ::poll(fds, 3, asked ? 1000 : 20);
+    ::poll(fds, 3, what.kill_when ? 1 : asked ? 1000 : 20);
     if (fds[0].revents != 0) drain(from_out, outcome.out);
     if (fds[1].revents != 0) drain(from_err, outcome.err);
     if (to_child >= 0 && fds[2].revents != 0) {
@@ -102,6 +102,7 @@ Outcome run(const Invocation& what) {
         to_child = -1;
       }
     }
+    if (what.kill_when && what.kill_when()) ::kill(child, SIGKILL);
     if (!asked && now() - begin > what.interrupt_after) {
       ::kill(child, SIGINT);
       asked = true;

@@ -6,13 +6,15 @@
 #include "mien/base/error.h"
 #include "mien/base/file.h"
 #include "mien/base/log.h"
+#include "mien/capture/fitness.h"
 #include "mien/media/audio.h"
 #include "speech/corpus/lip_geometry.h"
 
 namespace mien {
 namespace {
 
-constexpr float kMovesMm = 0.05f;  // vertices that never move further have no offsets
+constexpr double kLooseEnd = 0.15;  // seconds of sound more or less than picture that nobody needs to hear of
+constexpr float kMovesMm = 0.05f;   // vertices that never move further have no offsets
 
 // Where the capture's expressions are in the net's list; -1 = the net does not know it.
 std::vector<int> find_names(const std::vector<std::string>& from, const std::vector<std::string>& to) {
@@ -127,12 +129,18 @@ Sequence read_sequence(const Capture& capture, const CaptureSequence& sequence, 
                        const std::vector<std::string>& names, std::vector<std::uint8_t>& known) {
   Sequence s;
   s.motion = capture.load_motion(sequence);
+  require_motion_fits(sequence, s.motion);
   const std::string where = "sequence " + sequence.id;
   const Audio audio = read_audio(path_inside(capture.folder, sequence.audio, where));
   s.pair.id = sequence.id;
   s.pair.test = sequence.split == "test";
   const double moved = s.motion.frames.empty() ? 0 : s.motion.start + (s.motion.frame_count() - 1) / s.motion.fps;
   s.pair.frames = static_cast<int>(std::min(audio.seconds(), moved + 1.0 / kS2GRate) * kS2GRate + 1e-6);
+  const double shown = sequence.frames / sequence.fps;
+  if (std::abs(audio.seconds() - shown) > kLooseEnd) {
+    spdlog::warn("{}: {:.2f} s of sound, the {} frames last {:.2f} s: trained on what both have", where,
+                 audio.seconds(), sequence.frames, shown);
+  }
   if (s.pair.frames < 1) return s;
   s.pair.stacked =
       stack_features(listens == nullptr ? phonetic_steps(phonetic, audio.samples, settings.lookahead_frames)
