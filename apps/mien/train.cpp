@@ -9,8 +9,10 @@
 #include "mien/base/error.h"
 #include "mien/base/file.h"
 #include "mien/base/interrupt.h"
+#include "mien/base/leftovers.h"
 #include "mien/base/log.h"
 #include "mien/base/parallel.h"
+#include "mien/base/rank_group.h"
 #include "mien/capture/capture.h"
 #include "mien/session/session.h"
 #include "mien/training/framing.h"
@@ -46,7 +48,8 @@ Image8 thumbnail(const Avatar& avatar) {
 }
 
 void train(TrainOptions options, const CLI::App& command) {
-  const bool quiet = is_quiet(command);
+  const RankGroup ranks = rank_group_from_environment();  // before anything touches a GPU
+  const bool quiet = is_quiet(command) || !ranks.leads();
   if (options.renderer != "gaussians") {
     throw Error(ErrorCode::kBadArgument, fmt::format("renderer \"{}\" is unknown", options.renderer), "use gaussians");
   }
@@ -71,18 +74,21 @@ void train(TrainOptions options, const CLI::App& command) {
     gaussians.initialise.colour_modes = false;  // they see the expression
     gaussians.sound = SoundContext::load(find_model("speech.safetensors"));
   }
+  gaussians.ranks = ranks;
   gaussians.device = parse_device(options.device);
   const bool cuda = use_cuda(gaussians.device);
   gaussians.dynamic_steps = options.steps >= 0 ? options.steps : cuda ? kCudaSteps : kSteps;
   gaussians.grow_to = options.grow_to >= 0 ? options.grow_to : cuda ? kCudaGrowTo : kGrowTo;
   gaussians.loss.ssim = options.ssim_weight;
   gaussians.loss.l1 = 1 - options.ssim_weight;
+  if (ranks.leads()) remove_leftovers(gaussians.checkpoint);
   if (options.restart) fs::remove(gaussians.checkpoint);
   if (fs::exists(gaussians.checkpoint)) spdlog::info("resuming from {}", gaussians.checkpoint.string());
   const fs::path page = options.report.empty()     ? fs::path(output).replace_extension(".report.html")
                         : options.report == "none" ? fs::path()
                                                    : fs::path(options.report);
-  TrainReporter reporter(page, command, output.filename().string(), gaussians.log, gaussians.preview);
+  TrainReporter reporter(ranks.leads() ? page : fs::path(), command, output.filename().string(), gaussians.log,
+                         gaussians.preview);
   ProgressBar bar("training", quiet);
   gaussians.progress = [&](std::int64_t done, std::int64_t total, const std::string& note) {
     if (interrupted()) return false;  // the trainer saves its checkpoint before it ends
@@ -99,6 +105,7 @@ void train(TrainOptions options, const CLI::App& command) {
                 fmt::format("stopped after {} steps; {} holds them", report.steps, gaussians.checkpoint.string()),
                 "run the same command again to go on");
   }
+  if (!ranks.leads()) return;  // the first rank writes the avatar, and says it
   const int pruned = prune_gaussians(avatar.gaussian, 0.01f);
   const Framing framing = capture_framing(capture);
   avatar.name = options.name.empty() ? output.stem().string() : options.name;
@@ -117,6 +124,7 @@ void train(TrainOptions options, const CLI::App& command) {
                      {"pruned", pruned},
                      {"threads", thread_count()},
                      {"seed", gaussians.seed},
+                     {"ranks", ranks.size},
                      {"device", report.cuda ? "cuda" : "cpu"}};
   avatar.appearances.front().thumbnail = thumbnail(avatar);
   avatar.save(output);
@@ -194,6 +202,9 @@ void add_train_command(CLI::App& app) {
   command->add_option("--report", options->report,
                       "Page with curves, preview, options and figures, renewed as training goes on (default: "
                       "NAME.report.html; none: no page)");
+  command->add_option("--batch", options->gaussians.batch, "Pictures a step (on the CPU only)")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
   command
       ->add_option("--patience", options->gaussians.patience,
                    "End when the loss has not fallen for so many steps of the moving stage; 0: never")

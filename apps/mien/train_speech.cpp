@@ -7,6 +7,7 @@
 #include "mien/base/error.h"
 #include "mien/base/file.h"
 #include "mien/base/interrupt.h"
+#include "mien/base/leftovers.h"
 #include "mien/base/log.h"
 #include "mien/base/progress.h"
 
@@ -50,6 +51,8 @@ void add_speech_stage(CLI::App& command, SpeechStage& s) {
   option("--speech-rate", s.tuning.rate, "Learning rate");
   option("--speech-person", s.tuning.person, "Name in the networks' table of persons (default: the capture's)");
   option("--speech-device", s.tuning.device, "auto, cpu or cuda");
+  option("--precision", s.tuning.precision,
+         "single; mixed: bfloat16 where it is safe; auto: mixed on GPUs that have it");
   option("--speech-log", s.tuning.log, "JSON log to append to, one line a report");
 }
 
@@ -71,6 +74,7 @@ void train_speech_stage(const std::string& capture_folder, const std::string& av
   const fs::path output = own_speech_networks(avatar);
   make_output_folder(output.has_parent_path() ? output.parent_path() : fs::path("."));
   tuning.checkpoint = fs::path(output).concat(".checkpoint");
+  remove_leftovers(tuning.checkpoint);
   if (restart) fs::remove(tuning.checkpoint);
   ProgressBar bar("training speech", quiet);
   tuning.progress = [&](std::int64_t done, std::int64_t total, const std::string& note) {
@@ -84,6 +88,7 @@ void train_speech_stage(const std::string& capture_folder, const std::string& av
                 fmt::format("stopped after {} steps; {} holds them", report.steps, tuning.checkpoint.string()),
                 "run the same command again to go on");
   }
+  if (!report.leads) return;  // the first rank says it
   if (json) {
     const Json result = {{"output", output.string()},
                          {"person", report.person},

@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   app.add_option("--out", out, "The model file to write");
   app.add_option("--init", init, "Continue from this model file");
   app.add_option("--device", options.device, "auto, cpu or cuda");
+  app.add_option("--precision", options.precision, "auto, single or mixed (bfloat16 where it is safe)");
   app.add_option("--threads", threads, "CPU threads, 0 = all");
   app.add_option("--seed", options.seed);
   app.add_option("--batch", options.streams.batch, "Streams a step");
@@ -70,6 +71,7 @@ int main(int argc, char** argv) {
     }
     const mien::SpeechPack pack = mien::SpeechPack::load(data);
     const mien::SpeechTrainingReport r = mien::train_speech(pack, options, out);
+    if (!r.leads) return 0;
     std::cout << fmt::format(
         "{{\"phone_accuracy\": {:.4f}, \"viseme_accuracy\": {:.4f}, \"bilabial_recall\": {:.4f}, "
         "\"bilabial_precision\": {:.4f}, "

@@ -50,6 +50,15 @@ std::string cuda_device_name() {
                      static_cast<double>(properties.totalGlobalMem) / (1 << 30), driver / 1000, driver % 1000 / 10);
 }
 
+int cuda_capability() {
+  if (!cuda_missing().empty()) return 0;
+  int device = 0, major = 0, minor = 0;
+  cuda_check(cudaGetDevice(&device), "current device");
+  cuda_check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "compute capability");
+  cuda_check(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device), "compute capability");
+  return 10 * major + minor;
+}
+
 void cuda_synchronize(CudaStream stream) {
   cuda_check(cudaStreamSynchronize(stream), "waiting for a stream");
 }

@@ -24,6 +24,7 @@ struct StepJob {
   std::array<float, 3> background = {0, 0, 0};  // composited under both pictures
   int sh_degree = 3;
   StepRates rates = {};
+  bool last = true;  // of the step's pictures: the parameters move
 };
 
 // One parameter array with its Adam state.
@@ -43,6 +44,9 @@ class AvatarOptimiser {
   virtual void announce(const SampleKey& key) = 0;
   virtual int ahead() const = 0;
   virtual void step(const StepJob& job) = 0;
+  // Whether a step may have several pictures, and averages gradients over the ranks. Otherwise each picture is a step,
+  // and the trainer averages parameters over the ranks now and then.
+  virtual bool adds_up_gradients() const { return false; }
   // Means over the steps since the last call. Throws kInternal on NaN, naming the tensor.
   virtual ImageLossValue losses() = 0;
   // Steps between two calls of losses() that do not slow training down.

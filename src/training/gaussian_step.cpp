@@ -132,8 +132,8 @@ void GaussianOptimiser::draw(const TrainingSample& sample, const float backgroun
   rasterizer_.forward(input, sample.camera, splat, rgb_.data(), alpha_.data(), true);
 }
 
-ImageLossValue GaussianOptimiser::step(const TrainingSample& sample, const float background[3], int sh_degree,
-                                       const StepRates& rates) {
+ImageLossValue GaussianOptimiser::differentiate(const TrainingSample& sample, const float background[3],
+                                                int sh_degree) {
   draw(sample, background, sh_degree);
   parallel_for(static_cast<std::int64_t>(sample.matte.size()), 4096, [&](std::int64_t i) {
     for (int c = 0; c < 3; ++c) target_[i * 3 + c] = sample.rgb[i * 3 + c] + (1 - sample.matte[i]) * background[c];
@@ -156,6 +156,10 @@ ImageLossValue GaussianOptimiser::step(const TrainingSample& sample, const float
       {d_means_.data(), groups_[1].gradients.data(), d_scales_.data(), d_opacities_.data(), d_sh_.data()});
   chain_gradients();
   if (networks()) chain_networks();
+  return value;
+}
+
+void GaussianOptimiser::update(int sh_degree, const StepRates& rates) {
   const float group_rates[] = {rates.means,   rates.quats,   rates.scales, rates.opacity,
                                rates.sh_base, rates.sh_rest, rates.modes,  rates.g2anet};
   for (std::size_t i = 0; i < groups_.size(); ++i) {
@@ -165,7 +169,6 @@ ImageLossValue GaussianOptimiser::step(const TrainingSample& sample, const float
   if (networks()) check_networks();
   for (float& c : avatar_.modes.colour) c *= 1 - rates.modes * options_.mode_decay;
   limit_sizes();
-  return value;
 }
 
 void GaussianOptimiser::chain_gradients() {

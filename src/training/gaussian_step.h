@@ -17,7 +17,15 @@ class GaussianOptimiser {
   GaussianOptimiser(GaussianAvatar& avatar, const GaussianTrainOptions& options);
 
   // `background` is composited under both pictures. Returns the loss. Throws kInternal on NaN, naming the tensor.
-  ImageLossValue step(const TrainingSample& sample, const float background[3], int sh_degree, const StepRates& rates);
+  ImageLossValue step(const TrainingSample& sample, const float background[3], int sh_degree, const StepRates& rates) {
+    const ImageLossValue value = differentiate(sample, background, sh_degree);
+    update(sh_degree, rates);
+    return value;
+  }
+  // Its two halves: the groups' gradients for one picture (those of the quaternions are added to what is there), and
+  // the step that takes them and leaves zeros.
+  ImageLossValue differentiate(const TrainingSample& sample, const float background[3], int sh_degree);
+  void update(int sh_degree, const StepRates& rates);
   // The last picture drawn, [H,W,3].
   const std::vector<float>& picture() const { return rgb_; }
 

@@ -1,20 +1,22 @@
 #include "mien/training/gaussian_trainer.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
-#include <fstream>
-#include <map>
 
 #include "avatar_optimiser.h"
 #include "checkpoint.h"
 #include "early_stop.h"
 #include "growth.h"
 #include "mien/base/error.h"
-#include "mien/base/hash.h"
-#include "mien/base/json.h"
+#include "mien/base/interrupt.h"
 #include "mien/base/random.h"
-#include "mien/head/measures.h"
+#include "mien/capture/fitness.h"
+#include "share_training.h"
+#include "training_log.h"
+#include "training_pictures.h"
+#include "training_plan.h"
 #include "training_samples.h"
 
 namespace mien {
@@ -24,126 +26,11 @@ constexpr int kShWarmUp = 400;          // steps per SH degree
 constexpr int kCheckpointEvery = 1000;  // steps; a GPU takes so many more between checkpoints and previews:
 constexpr int kPreviewEvery = 500;
 constexpr int kCudaPace = 10;
-constexpr int kLogEvery = 50;
-constexpr int kGrowthRounds = 8;      // in which the number of Gaussians grows
-constexpr double kGrowthShare = 0.5;  // of the moving stage, in which they lie
-constexpr float kFinalRate = 0.05f;   // of the position rate at the end
-constexpr int kOpenMoments = 4;       // that show what the closed mouth hides
-constexpr float kWideOpen = 10;       // mm between the lips that count as a fully open mouth
-constexpr int kLeastViews = 2;        // of the canonical moment, that must have a Gaussian in the picture
-constexpr float kSeenAtFirst = 1;     // pixels: of Gaussians that training does not even start with,
-constexpr float kSeenAtLast = 5;      // and of those that it drops in the end
-
-// FNV-1a over what a checkpoint must agree with.
-std::uint64_t fingerprint(const Capture& capture, const GaussianTrainOptions& options) {
-  std::string text = capture.person + capture.head_model;
-  for (const auto& sequence : capture.sequences)
-    text += fmt::format("{}:{}:{};", sequence.id, sequence.frames, sequence.views.size());
-  text += fmt::format("{}:{}:{}:{}:{}", options.seed, options.canonical_steps, options.dynamic_steps,
-                      options.initialise.surface_count, options.initialise.volume_count);
-  text += fmt::format(":{}:{}:{}:{}", options.initialise.colour_modes, options.mouth_weight, options.eye_weight,
-                      options.open_mouth_bias);
-  const ImageLossOptions plain;
-  if (options.loss.l1 != plain.l1 || options.loss.ssim != plain.ssim || options.loss.matte != plain.matte)
-    text += fmt::format(":loss:{}:{}:{}", options.loss.l1, options.loss.ssim, options.loss.matte);
-  text += fmt::format(":filter:{}", options.pixel_filter);
-  if (options.grow_to > 0) text += fmt::format(":grow:{}", options.grow_to);
-  if (options.networks) {
-    const G2aOptions& g = options.g2anet;
-    text += fmt::format(":g2a:{}:{}:{}:{}:{}:{}", g.width, g.frequencies, g.feature_net, g.emotion, g.dynamic_opacity,
-                        options.rate_g2anet);
-    if (options.sound != nullptr) text += ":hears:" + options.sound->name();
-  }
-  return fnv1a(text);
-}
-
-// All views of the first frame of the first sequence: EmoTalk3D's still, closed-mouth moment.
-std::vector<SampleKey> canonical_keys(const SampleReader& reader) {
-  std::vector<SampleKey> keys;
-  for (const SampleKey& key : reader.keys()) {
-    if (key.sequence == reader.keys().front().sequence && key.frame == 0) keys.push_back(key);
-  }
-  return keys;
-}
-
-std::vector<CanonicalView> canonical_views(const SampleReader& reader, const std::vector<SampleKey>& keys) {
-  std::vector<CanonicalView> views;
-  for (const SampleKey& key : keys) {
-    TrainingSample sample = reader.read(key);
-    CanonicalView view;
-    view.camera = sample.camera;
-    view.rgb = ImageF(sample.camera.width, sample.camera.height, 3);
-    view.rgb.pixels = std::move(sample.rgb);
-    view.matte = ImageF(sample.camera.width, sample.camera.height, 1);
-    view.matte.pixels = std::move(sample.matte);
-    views.push_back(std::move(view));
-  }
-  return views;
-}
-
-// Gap between the lips of each sequence's frames, mm; all zero for a head that cannot be measured.
-class MouthOpenings {
- public:
-  explicit MouthOpenings(const SampleReader& reader) {
-    const HeadModel head = reader.capture().load_head_model();
-    if (head.contours.lips.empty()) return;
-    std::vector<Vec3> vertices;
-    for (const SampleKey& key : reader.keys()) {
-      float& gap = gaps_.try_emplace({key.sequence, key.frame}, -1.0f).first->second;
-      if (gap >= 0) continue;
-      const MotionFrame& motion = reader.motion(key);
-      head.deform(motion.expression.data(), static_cast<int>(motion.expression.size()),
-                  motion.offsets.empty() ? nullptr : motion.offsets.data(), vertices);
-      gap = mouth_opening_mm(head, vertices);
-    }
-  }
-  float at(const SampleKey& key) const {
-    const auto found = gaps_.find({key.sequence, key.frame});
-    return found == gaps_.end() ? 0.0f : found->second;
-  }
-  // The widest open frame of each of the `count` sequences that open widest, all views.
-  std::vector<CanonicalMoment> widest(const SampleReader& reader, int count) const {
-    std::map<int, std::pair<float, int>> best;  // by sequence
-    for (const auto& [place, gap] : gaps_) {
-      const auto [at, fresh] = best.try_emplace(place.first, gap, place.second);
-      if (!fresh && gap > at->second.first) at->second = {gap, place.second};
-    }
-    std::vector<std::pair<float, std::pair<int, int>>> order;
-    for (const auto& [sequence, frame] : best) order.push_back({-frame.first, {sequence, frame.second}});
-    std::sort(order.begin(), order.end());
-    std::vector<CanonicalMoment> moments;
-    for (int i = 0; i < std::min<int>(count, static_cast<int>(order.size())); ++i) {
-      std::vector<SampleKey> keys;
-      for (const SampleKey& key : reader.keys()) {
-        if (std::pair(key.sequence, key.frame) == order[i].second) keys.push_back(key);
-      }
-      moments.push_back({reader.motion(keys.front()), canonical_views(reader, keys)});
-    }
-    return moments;
-  }
-
- private:
-  std::map<std::pair<int, int>, float> gaps_;
-};
-
-// Draws pictures for training, those of an open mouth more often.
-class SampleChoice {
- public:
-  SampleChoice(const SampleReader& reader, const MouthOpenings& openings, float bias) {
-    double total = 0;
-    for (const SampleKey& key : reader.keys()) {
-      total += 1 + bias * std::clamp(openings.at(key) / kWideOpen, 0.0f, 1.0f);
-      sums_.push_back(total);
-    }
-  }
-  std::size_t pick(float uniform) const {
-    const auto at = std::upper_bound(sums_.begin(), sums_.end(), uniform * sums_.back());
-    return std::min(static_cast<std::size_t>(at - sums_.begin()), sums_.size() - 1);
-  }
-
- private:
-  std::vector<double> sums_;
-};
+constexpr int kAverageEvery = 100;  // steps that ranks go on their own where gradients are not averaged
+constexpr int kOpenMoments = 4;     // that show what the closed mouth hides
+constexpr int kLeastViews = 2;      // of the canonical moment, that must have a Gaussian in the picture
+constexpr float kSeenAtFirst = 1;   // pixels: of Gaussians that training does not even start with,
+constexpr float kSeenAtLast = 5;    // and of those that it drops in the end
 
 // What the networks hear belongs to them.
 G2aOptions network_options(const GaussianTrainOptions& options) {
@@ -198,57 +85,201 @@ void write_preview(const std::filesystem::path& path, const GaussianAvatar& avat
   write_image(path, tile_images(truth, 4));
 }
 
-StepRates rates_at(const GaussianTrainOptions& options, double progress) {
-  const auto fall = static_cast<float>(std::pow(kFinalRate, progress));
-  const float gentle = std::sqrt(fall);  // colour and shape keep learning a little longer
-  return {options.rate_means * fall,     options.rate_quats * gentle, options.rate_scales * gentle,
-          options.rate_opacity * gentle, options.rate_sh * gentle,    options.rate_sh * gentle / 20,
-          options.rate_modes * gentle,   options.rate_g2anet * gentle};
+ImageLossValue average_loss(const RankGroup& ranks, const ImageLossValue& loss) {
+  if (!ranks.several()) return loss;
+  std::array<float, 4> all = {static_cast<float>(loss.total), static_cast<float>(loss.l1),
+                              static_cast<float>(loss.ssim), static_cast<float>(loss.matte)};
+  ranks.average(std::span<float>(all));
+  return {all[0], all[1], all[2], all[3]};
 }
 
-// One JSON object a line; see GaussianTrainOptions::log.
-class TrainingLog {
+// One training: the avatar, who moves it, and where it stands.
+class Training {
  public:
-  TrainingLog(const std::filesystem::path& path, bool go_on) {
-    if (path.empty()) return;
-    out_.open(path, go_on ? std::ios::app : std::ios::trunc);
-    if (!out_) throw Error(ErrorCode::kIo, path.string() + ": cannot be written", "choose another place for the log");
+  Training(const Capture& capture, const GaussianTrainOptions& options)
+      : capture_(capture),
+        options_(options),
+        ranks_(options.ranks),
+        cuda_(use_cuda(options.device)),
+        reader_(capture, "train", options.cache_bytes, options.sound.get()),
+        canonical_(canonical_keys(reader_)),
+        mark_(training_fingerprint(capture, options)),
+        openings_(reader_),
+        choice_(reader_, openings_, options.open_mouth_bias),
+        total_(options.canonical_steps + options.dynamic_steps) {
+    ranks_.must_agree(mark_, "another capture or other options than the first rank's",
+                      "start all ranks with the same command");
+    begin();
   }
-  // The mean of the last `steps` steps.
-  void add(int step, int steps, const char* stage, const ImageLossValue& loss) {
-    if (!out_.is_open()) return;
-    l1_ += steps * loss.l1;
-    ssim_ += steps * loss.ssim;
-    total_ += steps * loss.total;
-    count_ += steps;
-    if (count_ < kLogEvery) return;
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    out_ << Json({{"step", step + 1},
-                  {"stage", stage},
-                  {"l1", l1_ / count_},
-                  {"ssim", ssim_ / count_},
-                  {"loss", total_ / count_},
-                  {"seconds", seconds}})
-                .dump()
-         << std::endl;
-    l1_ = ssim_ = total_ = 0;
-    count_ = 0;
-  }
+
+  GaussianAvatar run(GaussianTrainReport* report);
 
  private:
-  std::ofstream out_;
-  double l1_ = 0, ssim_ = 0, total_ = 0;
-  int count_ = 0;
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  void begin();
+  std::int64_t picture_index(int step, int picture) const;
+  SampleKey key_at(std::int64_t picture, int step) const;
+  void grow(int splits);
+  void announce(int picture);
+  void take_step();
+  bool goes_on() const;
+  void agree();
+  void save();
+  bool leads_and(const std::filesystem::path& file) const { return ranks_.leads() && !file.empty(); }
+
+  const Capture& capture_;
+  const GaussianTrainOptions& options_;
+  const RankGroup& ranks_;
+  bool cuda_;
+  SampleReader reader_;
+  std::vector<SampleKey> canonical_;
+  std::uint64_t mark_;
+  MouthOpenings openings_;
+  SampleChoice choice_;
+  int total_;
+  GaussianAvatar avatar_;
+  std::unique_ptr<AvatarOptimiser> optimiser_;
+  int first_ = 0, step_ = 0, reported_ = 0;
+  std::int64_t requested_ = 0;  // pictures of this rank
+  double mean_l1_ = 0;
+  bool stopped_ = false, settled_ = false;
 };
 
-// How many Gaussians to split before a step; 0 = none.
-int growth_before(int step, int count, const GaussianTrainOptions& options) {
-  const int length = static_cast<int>(options.dynamic_steps * kGrowthShare) / kGrowthRounds;
-  const int since = step - options.canonical_steps;
-  if (count >= options.grow_to || length == 0 || since <= 0 || since % length != 0) return 0;
-  const int round = since / length;
-  return round > kGrowthRounds ? 0 : (options.grow_to - count) / (kGrowthRounds + 1 - round);
+// The first rank knows where a stopped run was.
+void Training::begin() {
+  if (leads_and(options_.checkpoint)) {
+    avatar_.head = capture_.load_head_model();
+    avatar_.pixel_filter = options_.pixel_filter;
+    avatar_.g2anet.options = network_options(options_);
+    avatar_.g2anet.hears = heard_by(options_);
+    first_ = load_checkpoint(options_.checkpoint, avatar_, mark_);
+  }
+  first_ = static_cast<int>(ranks_.share(static_cast<double>(first_)));
+  if (first_ == 0 || !ranks_.leads()) avatar_ = start_avatar(reader_, canonical_, openings_, options_);
+  share_avatar(ranks_, avatar_);
+  optimiser_ = cuda_ ? make_cuda_optimiser(avatar_, options_, reader_) : make_cpu_optimiser(avatar_, options_, reader_);
+  if (options_.batch > 1 && !optimiser_->adds_up_gradients())
+    throw Error(ErrorCode::kBadArgument, fmt::format("{} pictures a step on a GPU", options_.batch),
+                "leave --batch at 1 there, or train on the CPU");
+  if (first_ > 0) {
+    if (ranks_.leads()) load_optimiser_state(options_.checkpoint, optimiser_->groups());
+    share_moments(ranks_, optimiser_->groups());
+    optimiser_->fetch();
+  }
+  step_ = reported_ = first_;
+  requested_ = std::int64_t{first_} * options_.batch;
+}
+
+// Over all ranks: two ranks see the pictures that one with twice the batch does.
+std::int64_t Training::picture_index(int step, int picture) const {
+  return (std::int64_t{step} * ranks_.size + ranks_.rank) * options_.batch + picture;
+}
+
+// Each picture is drawn from a generator of its own, so that resuming needs no generator state.
+SampleKey Training::key_at(std::int64_t picture, int step) const {
+  Random random(options_.seed * 1000003 + static_cast<std::uint64_t>(picture), 3);
+  if (step < options_.canonical_steps) return canonical_[random.below(static_cast<std::uint32_t>(canonical_.size()))];
+  return reader_.keys()[choice_.pick(random.uniform())];
+}
+
+// All ranks split the same Gaussians: those that cover the most error, as the mean over the ranks has it.
+void Training::grow(int splits) {
+  agree();
+  std::vector<float> score = covered_error(avatar_, reader_, options_);
+  ranks_.average(std::span<float>(score));
+  grow_gaussians(avatar_, optimiser_->groups(), score, splits);
+  optimiser_->fetch();
+}
+
+void Training::announce(int picture) {
+  const std::int64_t now = std::int64_t{step_} * options_.batch + picture;
+  for (; requested_ < std::int64_t{total_} * options_.batch && requested_ - now < optimiser_->ahead(); ++requested_) {
+    const auto step = static_cast<int>(requested_ / options_.batch);
+    optimiser_->announce(key_at(picture_index(step, static_cast<int>(requested_ % options_.batch)), step));
+  }
+}
+
+void Training::take_step() {
+  optimiser_->use_networks(step_ >= options_.canonical_steps);
+  for (int picture = 0; picture < options_.batch; ++picture) {
+    announce(picture);
+    const std::int64_t index = picture_index(step_, picture);
+    Random random(options_.seed * 7919 + static_cast<std::uint64_t>(index), 5);
+    StepJob job;
+    const float grey = index % 3 == 0 ? 0.0f : random.uniform();
+    job.background = {grey, index % 3 == 2 ? random.uniform() : grey, grey};
+    job.key = key_at(index, step_);
+    job.sh_degree = std::min(3, step_ / kShWarmUp);
+    job.rates = rates_at(options_, static_cast<double>(step_) / total_);
+    job.last = picture + 1 == options_.batch;
+    optimiser_->step(job);
+  }
+}
+
+// Only the first rank shows progress; any may be interrupted.
+bool Training::goes_on() const {
+  if (!ranks_.leads()) return !interrupted();
+  return !options_.progress || options_.progress(step_, total_, fmt::format("L1 {:.4f}", mean_l1_));
+}
+
+// Makes the avatar current, and the same on all ranks.
+void Training::agree() {
+  optimiser_->store();
+  if (!ranks_.several() || optimiser_->adds_up_gradients()) return;
+  average_training(ranks_, avatar_, optimiser_->groups());
+  optimiser_->fetch();
+}
+
+void Training::save() {
+  agree();
+  check_same_training(ranks_, avatar_, optimiser_->groups(), step_);
+  if (leads_and(options_.checkpoint)) save_checkpoint(options_.checkpoint, avatar_, optimiser_->groups(), step_, mark_);
+  if (leads_and(options_.preview)) write_preview(options_.preview, avatar_, reader_);
+}
+
+GaussianAvatar Training::run(GaussianTrainReport* report) {
+  const int pace = cuda_ ? kCudaPace : 1;
+  const auto start = std::chrono::steady_clock::now();
+  TrainingLog log(ranks_.leads() ? options_.log : std::filesystem::path(), first_ > 0);
+  EarlyStop enough(options_.patience);  // a run that is resumed begins to count anew
+  while (step_ < total_ && !stopped_ && !settled_) {
+    if (const int splits = growth_before(step_, avatar_.gaussians.count(), options_); splits > 0) grow(splits);
+    take_step();
+    const int last = step_++;
+    if (step_ % optimiser_->report_every() == 0 || step_ == total_) {
+      const ImageLossValue loss = average_loss(ranks_, optimiser_->losses());
+      const int steps = step_ - reported_;
+      log.add(last, steps, last < options_.canonical_steps ? "canonical" : "dynamic", loss);
+      const double keep = reported_ == first_ ? 0 : std::pow(0.98, steps);
+      mean_l1_ = keep * mean_l1_ + (1 - keep) * loss.l1;
+      settled_ = last >= options_.canonical_steps && enough.add(step_, steps, loss.l1);
+      reported_ = step_;
+      stopped_ = !ranks_.all(goes_on());
+    }
+    if (ranks_.several() && !optimiser_->adds_up_gradients() && step_ % kAverageEvery == 0) agree();
+    if (leads_and(options_.preview) && last > 0 && last % (kPreviewEvery * pace) == 0) {
+      optimiser_->store();
+      write_preview(options_.preview, avatar_, reader_);
+    }
+    if (!options_.checkpoint.empty() && last > 0 && last % (kCheckpointEvery * pace) == 0) save();
+  }
+  save();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const bool finished = (step_ == total_ || settled_) && !stopped_;
+  if (finished && ranks_.leads()) {
+    prune_floaters(avatar_, reader_.motion(canonical_.front()), canonical_views(reader_, canonical_), kLeastViews);
+    prune_unseen(avatar_, capture_, kSeenAtLast, options_.sound.get());
+  }
+  if (report != nullptr) {
+    report->cuda = cuda_;
+    report->steps = step_;
+    report->finished = finished;
+    report->early = settled_ && finished;
+    report->seconds = seconds;
+    report->steps_per_second = (step_ - first_) / std::max(report->seconds, 1e-9);
+    report->final_l1 = mean_l1_;
+  }
+  optimiser_.reset();  // it looks at the avatar
+  return std::move(avatar_);
 }
 
 }  // namespace
@@ -256,98 +287,9 @@ int growth_before(int step, int count, const GaussianTrainOptions& options) {
 GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrainOptions& options,
                                      GaussianTrainReport* report) {
   check_options(options);
-  const bool cuda = use_cuda(options.device);
-  const int pace = cuda ? kCudaPace : 1;
-  const SampleReader reader(capture, "train", options.cache_bytes, options.sound.get());
-  const std::vector<SampleKey> canonical = canonical_keys(reader);
-  const std::uint64_t mark = fingerprint(capture, options);
-  GaussianAvatar avatar;
-  int first = 0;
-  if (!options.checkpoint.empty()) {
-    avatar.head = capture.load_head_model();
-    avatar.pixel_filter = options.pixel_filter;
-    avatar.g2anet.options = network_options(options);
-    avatar.g2anet.hears = heard_by(options);
-    first = load_checkpoint(options.checkpoint, avatar, mark);
-  }
-  const MouthOpenings openings(reader);
-  const SampleChoice choice(reader, openings, options.open_mouth_bias);
-  if (first == 0) avatar = start_avatar(reader, canonical, openings, options);
-  const std::unique_ptr<AvatarOptimiser> optimiser =
-      cuda ? make_cuda_optimiser(avatar, options, reader) : make_cpu_optimiser(avatar, options, reader);
-  if (first > 0) {
-    load_optimiser_state(options.checkpoint, optimiser->groups());
-    optimiser->fetch();
-  }
-
-  const int total = options.canonical_steps + options.dynamic_steps;
-  // Each step draws its picture from a generator of its own, so that resuming needs no generator state.
-  const auto key_at = [&](int step) {
-    Random random(options.seed * 1000003 + static_cast<std::uint64_t>(step), 3);
-    if (step < options.canonical_steps) return canonical[random.below(static_cast<std::uint32_t>(canonical.size()))];
-    return reader.keys()[choice.pick(random.uniform())];
-  };
-  const auto save = [&](int step) {
-    optimiser->store();
-    if (!options.checkpoint.empty()) save_checkpoint(options.checkpoint, avatar, optimiser->groups(), step, mark);
-    if (!options.preview.empty()) write_preview(options.preview, avatar, reader);
-  };
-  int requested = first;
-  const auto start = std::chrono::steady_clock::now();
-  TrainingLog log(options.log, first > 0);
-  double mean_l1 = 0;
-  int step = first, reported = first;
-  bool stopped = false, settled = false;
-  EarlyStop enough(options.patience);  // a run that is resumed begins to count anew
-  for (; step < total && !stopped && !settled; ++step) {
-    if (const int splits = growth_before(step, avatar.gaussians.count(), options); splits > 0) {
-      optimiser->store();
-      grow_gaussians(avatar, optimiser->groups(), covered_error(avatar, reader, options), splits);
-      optimiser->fetch();
-    }
-    while (requested < total && requested - step < optimiser->ahead()) optimiser->announce(key_at(requested++));
-    Random random(options.seed * 7919 + static_cast<std::uint64_t>(step), 5);
-    StepJob job;
-    const float grey = step % 3 == 0 ? 0.0f : random.uniform();
-    job.background = {grey, step % 3 == 2 ? random.uniform() : grey, grey};
-    job.key = key_at(step);
-    job.sh_degree = std::min(3, step / kShWarmUp);
-    job.rates = rates_at(options, static_cast<double>(step) / total);
-    optimiser->use_networks(step >= options.canonical_steps);
-    optimiser->step(job);
-    const int done = step + 1;
-    if (done % optimiser->report_every() == 0 || done == total) {
-      const ImageLossValue loss = optimiser->losses();
-      log.add(step, done - reported, step < options.canonical_steps ? "canonical" : "dynamic", loss);
-      const double keep = reported == first ? 0 : std::pow(0.98, done - reported);
-      mean_l1 = keep * mean_l1 + (1 - keep) * loss.l1;
-      settled = step >= options.canonical_steps && enough.add(done, done - reported, loss.l1);
-      reported = done;
-      if (options.progress && !options.progress(done, total, fmt::format("L1 {:.4f}", mean_l1))) stopped = true;
-    }
-    if (!options.preview.empty() && step > 0 && step % (kPreviewEvery * pace) == 0) {
-      optimiser->store();
-      write_preview(options.preview, avatar, reader);
-    }
-    if (!options.checkpoint.empty() && step > 0 && step % (kCheckpointEvery * pace) == 0) save(done);
-  }
-  save(step);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  const bool finished = (step == total || settled) && !stopped;
-  if (finished) {
-    prune_floaters(avatar, reader.motion(canonical.front()), canonical_views(reader, canonical), kLeastViews);
-    prune_unseen(avatar, capture, kSeenAtLast, options.sound.get());
-  }
-  if (report != nullptr) {
-    report->cuda = cuda;
-    report->steps = step;
-    report->finished = finished;
-    report->early = settled && finished;
-    report->seconds = seconds;
-    report->steps_per_second = (step - first) / std::max(report->seconds, 1e-9);
-    report->final_l1 = mean_l1;
-  }
-  return avatar;
+  require_trainable(capture, "train");
+  Training training(capture, options);
+  return training.run(report);
 }
 
 }  // namespace mien

@@ -5,8 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
 
+#include "base/two_ranks.h"
 #include "mien/base/error.h"
+#include "mien/base/safetensors.h"
 #include "mien/head/phone.h"
 #include "motion/training/losses.h"
 #include "motion/training/networks.h"
@@ -124,6 +128,58 @@ TEST(StreamSampler, SameIndexSameBatch) {
       EXPECT_NEAR(a.motion[(row * a.motion_frames + k) * 3], (label == 1 ? 200 : 20) / 255.0, 1e-6) << "frame " << k;
     }
   }
+}
+
+namespace fs = std::filesystem;
+
+SpeechTrainingReport train_small(int batch, const fs::path& out) {
+  const SpeechPack pack = small_pack(6, 200);
+  SpeechTrainingOptions options;
+  options.device = "cpu";
+  options.streams.batch = batch;
+  options.streams.seconds = 2;
+  options.streams.leave_out = {"two"};
+  options.encoder_steps = options.motion_steps = 3;
+  options.dropout = options.weight_average = 0;
+  options.lip_phone_weight = 1;
+  return train_speech(pack, options, out);
+}
+
+double weights_apart(const fs::path& a, const fs::path& b) {
+  const SafetensorsFile first = SafetensorsFile::open(a), second = SafetensorsFile::open(b);
+  double sum = 0;
+  for (const std::string& name : first.names()) {
+    const std::vector<float> x = first.floats(name, first.view(name).shape),
+                             y = second.floats(name, first.view(name).shape);
+    for (std::size_t i = 0; i < x.size(); ++i) sum += std::abs(x[i] - y[i]);
+  }
+  return sum;
+}
+
+TEST(SpeechTraining, DISABLED_OneOfTwoRanks) {
+  const char* folder = std::getenv("MIEN_TEST_FOLDER");
+  ASSERT_NE(folder, nullptr);
+  const SpeechTrainingReport report = train_small(2, fs::path(folder) / "two");
+  EXPECT_EQ(report.leads, std::string(std::getenv("RANK")) == "0");
+  EXPECT_EQ(report.phone_accuracy > 0, report.leads) << "only the first one validates";
+}
+
+// Means are over each rank's own phones and frames, hence a little noise.
+TEST(SpeechTraining, TwoRanksAreOneWithTwiceTheBatch) {
+  const fs::path folder = fs::temp_directory_path() / fmt::format("mien_speech_ranks_{}", ::getpid());
+  fs::create_directories(folder);
+  const TwoRanks ranks = run_two_ranks("SpeechTraining.DISABLED_OneOfTwoRanks", folder);
+  if (ranks.without_gloo()) {
+    fs::remove_all(folder);
+    GTEST_SKIP() << "this build has no Gloo";
+  }
+  EXPECT_EQ(ranks.status[0], 0) << ranks.said[0];
+  EXPECT_EQ(ranks.status[1], 0) << ranks.said[1];
+  train_small(4, folder / "one");
+  train_small(2, folder / "half");
+  const double together = weights_apart(folder / "two", folder / "one");
+  EXPECT_GT(weights_apart(folder / "half", folder / "one"), 4 * together) << together;
+  fs::remove_all(folder);
 }
 
 // The networks of the program (plain C++, one step at a time) against LibTorch's (whole sequences).

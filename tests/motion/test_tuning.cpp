@@ -5,13 +5,17 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 
+#include "base/two_ranks.h"
 #include "mien/base/error.h"
 #include "mien/base/file.h"
 #include "mien/base/random.h"
+#include "mien/base/safetensors.h"
 #include "mien/head/phone.h"
 #include "mien/motion/speech_driver.h"
+#include "motion/tuning/first_net.h"
 #include "motion/tuning/tuner.h"
 #include "speech/random_model.h"
 
@@ -181,6 +185,85 @@ TEST_F(Tuning, KilledAndResumedIsTheSame) {
   EXPECT_FALSE(fs::exists(checkpoint_.path()));
   std::ofstream(checkpoint_.path()) << "not a checkpoint";
   EXPECT_THROW(tune_on_pairs(pairs, settings_, options_, out_.path()), Error);
+}
+
+// Mean absolute difference of S2GNet's weights.
+double apart(const fs::path& a, const fs::path& b) {
+  const SafetensorsFile first = SafetensorsFile::open(a), second = SafetensorsFile::open(b);
+  double sum = 0;
+  std::size_t count = 0;
+  for (const std::string& name : first.names()) {
+    if (!name.starts_with("s2g.") || name == "s2g.moving") continue;
+    const std::vector<float> x = first.floats(name, first.view(name).shape),
+                             y = second.floats(name, first.view(name).shape);
+    for (std::size_t i = 0; i < x.size(); ++i) sum += std::abs(x[i] - y[i]);
+    count += x.size();
+  }
+  return sum / static_cast<double>(count);
+}
+
+// Bfloat16 in front of the recurrent layers learns the same, nearly.
+TEST_F(Tuning, MixedPrecisionIsClose) {
+  const MotionPairs pairs = small_pairs(settings_);
+  options_.dropout = 0;
+  options_.precision = "single";
+  const SpeechTuningReport single = tune_on_pairs(pairs, settings_, options_, out_.path());
+  const fs::path other = fs::path(out_.path()).concat(".mixed");
+  options_.precision = "mixed";
+  const SpeechTuningReport mixed = tune_on_pairs(pairs, settings_, options_, other);
+  const double difference = apart(out_.path(), other);
+  fs::remove(other);
+  EXPECT_GT(difference, 0) << "something was rounded";
+  EXPECT_LT(difference, 2e-3);
+  EXPECT_NEAR(mixed.lip_mm, single.lip_mm, 0.1 * single.lip_mm_before);
+  options_.precision = "double";
+  EXPECT_THROW(tune_on_pairs(pairs, settings_, options_, out_.path()), Error);
+}
+
+TEST_F(Tuning, DISABLED_OneOfTwoRanks) {
+  const char* folder = std::getenv("MIEN_TEST_FOLDER");
+  ASSERT_NE(folder, nullptr);
+  settings_.head = S2GHead::kPca;
+  options_.steps = 4;
+  options_.dropout = 0;
+  options_.init = fs::path(folder) / "init";
+  options_.checkpoint = fs::path(folder) / "checkpoint";
+  options_.save_every = 2;
+  const bool leads = std::string(std::getenv("RANK")) == "0";
+  // The second rank is interrupted, so to say: both stop, and the first one's checkpoint is enough to go on from.
+  options_.progress = [](std::int64_t done, std::int64_t, const std::string&) { return done != 3; };
+  SpeechTuningReport report = tune_on_pairs(small_pairs(settings_), settings_, options_, fs::path(folder) / "two");
+  EXPECT_FALSE(report.finished);
+  EXPECT_EQ(report.steps, 3);
+  options_.progress = nullptr;
+  ::setenv("MASTER_PORT", std::to_string(std::stoi(std::getenv("MASTER_PORT")) + 1).c_str(), 1);
+  if (!leads) options_.checkpoint = fs::path(folder) / "not here";
+  report = tune_on_pairs(small_pairs(settings_), settings_, options_, fs::path(folder) / "two");
+  EXPECT_TRUE(report.finished);
+  EXPECT_EQ(report.leads, leads);
+}
+
+TEST_F(Tuning, TwoRanksAreOneWithTwiceTheBatch) {
+  const fs::path folder = fs::temp_directory_path() / fmt::format("mien_tuning_ranks_{}", ::getpid());
+  fs::create_directories(folder);
+  fs::copy_file(init_.path(), folder / "init");
+  const TwoRanks ranks = run_two_ranks("Tuning.DISABLED_OneOfTwoRanks", folder);
+  if (ranks.without_gloo()) {
+    fs::remove_all(folder);
+    GTEST_SKIP() << "this build has no Gloo";
+  }
+  EXPECT_EQ(ranks.status[0], 0) << ranks.said[0];
+  EXPECT_EQ(ranks.status[1], 0) << ranks.said[1];
+  settings_.head = S2GHead::kPca;
+  options_.steps = 4;
+  options_.dropout = 0;
+  const MotionPairs pairs = small_pairs(settings_);
+  tune_on_pairs(pairs, settings_, options_, folder / "half");
+  options_.batch *= 2;
+  tune_on_pairs(pairs, settings_, options_, folder / "one");
+  const double together = apart(folder / "two", folder / "one");
+  EXPECT_GT(apart(folder / "half", folder / "one"), 10 * together) << together << ": another batch is something else";
+  fs::remove_all(folder);
 }
 
 TEST_F(Tuning, NanInTheMotionIsNamed) {

@@ -22,6 +22,8 @@ using CudaStream = CUstream_st*;
 const std::string& cuda_missing();
 // For reports: name, compute capability and memory of the current device, and the version of the driver.
 std::string cuda_device_name();
+// Compute capability of the current device, 10 x major + minor; 0 where nothing can run on a GPU.
+int cuda_capability();
 // Waits for everything on the stream. Throws kInternal for an error that earlier work left behind.
 void cuda_synchronize(CudaStream stream);
 // Whether the stream is being recorded into a graph: memory can then neither be allocated nor waited for.

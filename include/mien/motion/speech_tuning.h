@@ -30,6 +30,9 @@ struct SpeechTuningOptions {
   double dropout = 0.1;
   std::uint64_t seed = 1;
   std::string device = "auto";       // cpu, cuda, or auto: CUDA when there is one
+  // single; mixed: what is safe in bfloat16 (neither the recurrent layers nor heads, losses and optimiser); or auto:
+  // mixed on GPUs that have it.
+  std::string precision = "auto";
   std::filesystem::path checkpoint;  // written now and then; if there, the run goes on from it. Empty = none
   std::filesystem::path log;         // JSON, one line a report; empty = none
   int save_every = 100;              // steps
@@ -40,6 +43,7 @@ struct SpeechTuningOptions {
 struct SpeechTuningReport {
   int steps = 0;
   bool finished = false;
+  bool leads = true;   // false on all ranks but the first, which alone writes and measures
   double seconds = 0;  // of training, all runs together
   std::string device, person;
   // Of the sequences of the test split (of all when there are none): mean lip vertex error in all, before and after,
@@ -51,7 +55,8 @@ struct SpeechTuningReport {
 
 // Trains on the capture's train split and writes `out` atomically: networks for SpeechModel::load(), whose default
 // person is this one. A stopped run goes on from its checkpoint and ends, on the CPU with as many threads, with the
-// same bits as one that was never stopped. Throws kBadArgument (options; no sequence with sound and motion; a
+// same bits as one that was never stopped. Several processes train together where the environment says so
+// (mien/base/rank_group.h): the same as one with so many times the batch. Throws kBadArgument (options; no sequence with sound and motion; a
 // checkpoint of another run), kNotFound, kBadFile, kInternal (NaN, naming the tensor).
 SpeechTuningReport tune_speech(const Capture& capture, const SpeechTuningOptions& options,
                                const std::filesystem::path& out);

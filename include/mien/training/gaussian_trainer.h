@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mien/base/progress.h"
+#include "mien/base/rank_group.h"
 #include "mien/capture/capture.h"
 #include "mien/cuda/device.h"
 #include "mien/gaussian_avatar/gaussian_avatar.h"
@@ -47,13 +48,18 @@ struct GaussianTrainOptions {
   float eye_weight = 2;       // and on the eyes
   float open_mouth_bias = 3;  // pictures of an open mouth come up to this many times more often, plus one
   float anchor_pull = 0.02f;  // weight that keeps surface Gaussians near the surface, per mm^2
+  int batch = 1;              // pictures a step (of each rank), whose gradients are averaged; CPU only
   int patience = 0;           // ends when the L1 loss has not fallen for so many steps of the moving stage; 0 = never
   std::uint64_t seed = 1;
   std::size_t cache_bytes = std::size_t{1} << 30;  // for decoded pictures
   std::filesystem::path checkpoint;                // file to resume from and save to; empty = none
   std::filesystem::path preview;  // PNG sheet, truth beside render, renewed as training goes on; empty = none
   std::filesystem::path log;      // JSON, one object a line, every 50 steps; goes on when resumed; empty = none
-  ProgressCallback progress;      // returning false stops after saving a checkpoint
+  ProgressCallback progress;      // returning false stops after saving a checkpoint; the first rank's only
+  // Processes that train together, each on other pictures. On the CPU gradients are averaged at every step: n ranks are
+  // one with n times the batch. On GPUs parameters and moments are averaged every 100 steps. All ranks need the same
+  // options and the same capture; only the first one reads and writes checkpoint, preview and log.
+  RankGroup ranks;
 };
 
 struct GaussianTrainReport {
@@ -66,7 +72,8 @@ struct GaussianTrainReport {
   double final_l1 = 0;  // running mean of the L1 loss over the last steps
 };
 
-// Throws kBadArgument when the capture has no training sequence with motion, kInternal naming the tensor on NaN.
+// Throws kBadArgument when the capture has no training sequence with motion, kInternal naming the tensor on NaN. Of
+// several ranks the first one's avatar is the result; the others' is not pruned.
 GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrainOptions& options,
                                      GaussianTrainReport* report);
 

@@ -10,6 +10,7 @@
 #include "mien/base/safetensors.h"
 #include "mien/head/emotion.h"
 #include "mien/speech/phonetic_encoder.h"
+#include "speech/training/precision.h"
 
 namespace mien {
 namespace {
@@ -124,7 +125,8 @@ EncoderOutput EncoderModuleImpl::forward(const at::Tensor& features) {
   at::Tensor x = features.transpose(1, 2);
   x = at::relu(conv1_->forward(at::constant_pad_nd(x, {kEncoderKernel1 - 1, 0})));
   x = at::relu(conv2_->forward(at::constant_pad_nd(x, {kEncoderKernel2 - 2, 0})));
-  x = at::dropout(x.transpose(1, 2), dropout_, is_training());
+  const Autocast single(x.device(), false);  // what has a memory adds up its errors
+  x = at::dropout(x.transpose(1, 2).to(at::kFloat), dropout_, is_training());
   x = std::get<0>(gru_->forward(x));
   x = at::dropout(x, dropout_, is_training());
   const at::Tensor bottleneck = at::tanh(bottleneck_->forward(x));
@@ -207,6 +209,8 @@ S2GOutput S2GModuleImpl::run_stacked(const at::Tensor& stacked, const at::Tensor
   at::Tensor x = at::relu(input_->forward(stacked));
   x = at::dropout(x, dropout_, is_training()) * emotion_in_->forward(emotion);
   if (person_in_) x = x * person_in_->forward(who);
+  const Autocast single(x.device(), false);
+  x = x.to(at::kFloat);
   x = std::get<0>(gru_->forward(x));
   x = at::dropout(x, dropout_, is_training()) * emotion_out_->forward(emotion);
   if (person_out_) x = x * person_out_->forward(who);

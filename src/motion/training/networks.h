@@ -23,6 +23,7 @@ struct EncoderOutput {
 class EncoderModuleImpl : public torch::nn::Module {
  public:
   explicit EncoderModuleImpl(double dropout);
+  // Under Autocast the convolutions are in bfloat16, the recurrent layers and what follows never.
   EncoderOutput forward(const at::Tensor& features);  // [B, T, kMelBands] -> N = T / 2 steps
 
  private:

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "mien/base/error.h"
+#include "mien/base/hash.h"
 #include "mien/base/log.h"
 #include "mien/head/phone.h"
 #include "mien/speech/phonetic_encoder.h"
@@ -23,6 +24,8 @@
 #include "motion/training/stream_tensors.h"
 #include "motion/training/validation.h"
 #include "motion/training/weight_average.h"
+#include "speech/training/precision.h"
+#include "speech/training/ranks.h"
 
 namespace mien {
 namespace {
@@ -32,33 +35,42 @@ double now() {
 }
 
 // Scales all gradients so that their joint norm is at most `limit`, without waiting for the device.
-void clip_gradients(const std::vector<at::Tensor>& parameters, double limit) {
+void clip_gradients(const std::vector<at::Tensor>& gradients, double limit) {
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> norms;
-  for (const at::Tensor& p : parameters) {
-    if (p.grad().defined()) norms.push_back(p.grad().norm());
-  }
+  for (const at::Tensor& g : gradients) norms.push_back(g.norm());
   const at::Tensor scale = (limit / (at::stack(norms).norm() + 1e-6)).clamp_max(1.0);
+  for (const at::Tensor& g : gradients) g.mul_(scale);
+}
+
+std::vector<at::Tensor> gradients(const std::vector<at::Tensor>& parameters) {
+  std::vector<at::Tensor> out;
   for (const at::Tensor& p : parameters) {
-    if (p.grad().defined()) p.grad().mul_(scale);
+    if (p.grad().defined()) out.push_back(p.grad());
   }
+  return out;
 }
 
 class Trainer {
  public:
-  Trainer(const SpeechPack& pack, const SpeechTrainingOptions& options, std::filesystem::path out)
+  Trainer(const SpeechPack& pack, const SpeechTrainingOptions& options, std::filesystem::path out, Ranks ranks)
       : pack_(pack),
         options_(options),
+        ranks_(std::move(ranks)),
         out_(std::move(out)),
         device_(choose_device(options.device)),
+        mixed_(use_mixed_precision(options.precision, device_)),
         sampler_(pack, options.streams),
         encoder_(options.dropout),
         s2g_(make_s2g_settings(pack, options), pack.expression_count(), options.dropout),
-        log_(options.log) {
+        log_(ranks_.leads() ? options.log : std::filesystem::path()) {
     person_map_ = map_persons(pack, s2g_->settings());
     if (!options.init.empty()) load_speech_networks(options.init, encoder_, s2g_);
     encoder_->to(device_);
     s2g_->to(device_);
+    for (const std::vector<at::Tensor>& all : {encoder_->parameters(), s2g_->parameters()}) ranks_.share(all);
+    // The first rank draws dropout as it would alone.
+    if (!ranks_.leads()) at::manual_seed(options.seed + 1000003 * static_cast<std::uint64_t>(ranks_.rank()));
     std::vector<float> weight(kPhoneCount, 1.0f);
     for (const char* name : {"P", "B", "M", "F", "V"})
       weight[phone_index(name)] = static_cast<float>(options.lip_phone_weight);
@@ -66,6 +78,8 @@ class Trainer {
   }
 
   SpeechTrainingReport run() {
+    ranks_.group().must_agree(fingerprint(), "another pack or other options than the first rank's",
+                              "start all ranks with the same command");
     spdlog::info("{:.1f} min of speech, {} speakers, {} clips, {} performances; training on {}", pack_.seconds() / 60,
                  pack_.speakers.size(), pack_.clips.size(), pack_.renders.size(), device_.str());
     if (options_.encoder_steps > 0) {
@@ -78,6 +92,9 @@ class Trainer {
             {{s2g_->parameters(), options_.motion_rate}, {encoder_->parameters(), options_.encoder_rate_in_motion}},
             [&](const StreamBatch& b) { return motion_step(b); });
     }
+    SpeechTrainingReport out;
+    out.leads = ranks_.leads();
+    if (!out.leads) return out;
     save();
     return validate(true);
   }
@@ -91,6 +108,13 @@ class Trainer {
     throw Error(ErrorCode::kBadArgument, fmt::format("device \"{}\"", name), "use auto, cpu or cuda");
   }
 
+  // What all ranks must have in common.
+  std::uint64_t fingerprint() const {
+    return fnv1a(fmt::format("{} {} {} {} {} {} {} {} {}", pack_.mel.size(), pack_.clips.size(), pack_.renders.size(),
+                             options_.seed, options_.encoder_steps, options_.motion_steps, options_.streams.batch,
+                             options_.streams.seconds, options_.encoder));
+  }
+
   at::Tensor phone_loss(const EncoderOutput& output, const at::Tensor& labels) const {
     // Step n speaks of slot n - delay.
     const std::int64_t delay = options_.encoder_delay;
@@ -100,17 +124,26 @@ class Trainer {
                                   -100, 0.05);
   }
 
+  EncoderOutput encode(const StreamTensors& t) {
+    const Autocast autocast(device_, mixed_);
+    return encoder_->forward(t.features);
+  }
+  MotionPrediction predict(const EncoderOutput& output, const StreamTensors& t) {
+    const Autocast autocast(device_, mixed_);
+    return predict_motion(s2g_, output, t, person_map_);
+  }
+
   at::Tensor encoder_step(const StreamBatch& batch) {
     const StreamTensors t = upload(batch, device_);
-    const at::Tensor loss = phone_loss(encoder_->forward(t.features), t.labels);
+    const at::Tensor loss = phone_loss(encode(t), t.labels);
     note("phones", loss.item<double>());
     return loss;
   }
 
   at::Tensor motion_step(const StreamBatch& batch) {
     const StreamTensors t = upload(batch, device_);
-    const EncoderOutput output = encoder_->forward(t.features);
-    const MotionPrediction motion = predict_motion(s2g_, output, t, person_map_);
+    const EncoderOutput output = encode(t);
+    const MotionPrediction motion = predict(output, t);
     const MotionLoss loss =
         (*lip_loss_)(motion.predicted, motion.truth, motion.known, options_.motion, motion.channels);
     const at::Tensor phones = phone_loss(output, t.labels);
@@ -137,13 +170,14 @@ class Trainer {
     const std::uint64_t seed = options_.seed * 2 + (name == "motion" ? 1 : 0);
     const double start = now();
     const auto sample = [&](int index) {
-      return std::async(std::launch::async, [this, seed, index] { return sampler_.sample(seed, index); });
+      return std::async(std::launch::async,
+                        [this, seed, index] { return sampler_.sample(seed, index, ranks_.rank()); });
     };
     std::future<StreamBatch> next = sample(0);
     encoder_->train();
     s2g_->train();
     for (int i = 0; i < steps; ++i) {
-      const double progress = std::max(static_cast<double>(i) / steps, (now() - start) / (60 * minutes));
+      const double progress = ranks_.share(std::max(static_cast<double>(i) / steps, (now() - start) / (60 * minutes)));
       if (progress >= 1) break;
       const double scale =
           std::min(1.0, progress / 0.03 + 0.02) * (0.01 + 0.99 * 0.5 * (1 + std::cos(std::numbers::pi * progress)));
@@ -156,9 +190,12 @@ class Trainer {
       optimizer.zero_grad();
       const at::Tensor loss = step(batch);
       loss.backward();
-      clip_gradients(all, 2.0);
+      const std::vector<at::Tensor> slopes = gradients(all);
+      ranks_.average(slopes);
+      clip_gradients(slopes, 2.0);
       optimizer.step();
       average.update();
+      if (!ranks_.leads()) continue;
       if ((i + 1) % options_.report_every == 0) report(name, i + 1, now() - start);
       if ((i + 1) % options_.save_every == 0) {
         average.swap();
@@ -170,6 +207,7 @@ class Trainer {
       }
     }
     average.swap();
+    if (!ranks_.leads()) return;
     report(name, steps, now() - start);
     log_validation(validate(false));
   }
@@ -225,8 +263,10 @@ class Trainer {
 
   const SpeechPack& pack_;
   SpeechTrainingOptions options_;
+  Ranks ranks_;
   std::filesystem::path out_;
   at::Device device_;
+  bool mixed_;
   StreamSampler sampler_;
   EncoderModule encoder_;
   S2GModule s2g_;
@@ -241,8 +281,9 @@ class Trainer {
 
 SpeechTrainingReport train_speech(const SpeechPack& pack, const SpeechTrainingOptions& options,
                                   const std::filesystem::path& out) {
-  at::manual_seed(options.seed);
-  Trainer trainer(pack, options, out);
+  Ranks ranks = Ranks::from_environment();
+  at::manual_seed(options.seed);  // of what the networks begin with
+  Trainer trainer(pack, options, out, std::move(ranks));
   return trainer.run();
 }
 

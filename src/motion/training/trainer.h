@@ -16,6 +16,7 @@ namespace mien {
 struct SpeechTrainingOptions {
   StreamOptions streams;
   std::string device = "auto";  // "cpu", "cuda", or "auto": CUDA when there is one
+  std::string precision = "auto";  // as SpeechTuningOptions has it
   std::uint64_t seed = 1;
   // Each phase ends after its steps or its minutes, whichever comes first; the learning rate follows what is nearer.
   int encoder_steps = 4000;
@@ -42,6 +43,7 @@ struct SpeechTrainingOptions {
 };
 
 struct SpeechTrainingReport {
+  bool leads = true;          // false on all ranks but the first: nothing else is told
   double phone_accuracy = 0;  // left-out speakers, share of frames
   double viseme_accuracy = 0;
   double bilabial_recall = 0;  // share of P B M frames seen as one of these
@@ -53,7 +55,9 @@ struct SpeechTrainingReport {
   Json by_speaker = Json::object();  // {"phone_accuracy", "lip_mm", "lip_mm_by_phones": {"bilabial": ...}} of each
 };
 
-// Writes `out` (models/speech.safetensors) now and then and at the end.
+// Writes `out` (models/speech.safetensors) now and then and at the end. Several processes train together where the
+// environment says so (see Ranks): each has `streams.batch` streams a step, gradients are averaged, the first one
+// validates and writes; the others' reports are empty.
 SpeechTrainingReport train_speech(const SpeechPack& pack, const SpeechTrainingOptions& options,
                                   const std::filesystem::path& out);
 

@@ -1,6 +1,7 @@
 // Sound and motion of one person side by side, as S2GNet is trained from them. No LibTorch.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -40,6 +41,9 @@ struct MotionPairs {
   std::vector<std::int32_t> lip_moving;       // where the lips' vertices (then the lids') are in `moving`; -1 = nowhere
   std::vector<MotionPair> pairs;
   std::string fingerprint;  // of what was read, to tell captures apart
+  bool held_out() const {   // whether some are only measured
+    return std::any_of(pairs.begin(), pairs.end(), [](const MotionPair& p) { return p.test; });
+  }
 };
 
 // `listens` gives S2GNet's features; null = the phonetic encoder `phonetic`. Throws as Capture does, and kBadArgument

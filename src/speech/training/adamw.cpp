@@ -53,6 +53,14 @@ void AdamW::update(double rate, int step) {
   }
 }
 
+std::vector<at::Tensor> AdamW::state() const {
+  std::vector<at::Tensor> out;
+  for (const auto& [name, parameter] : parameters_) out.push_back(parameter);
+  out.insert(out.end(), first_.begin(), first_.end());
+  out.insert(out.end(), second_.begin(), second_.end());
+  return out;
+}
+
 std::string AdamW::broken() const {
   for (const auto& [name, parameter] : parameters_) {
     if (!parameter.isfinite().all().item<bool>()) return name;

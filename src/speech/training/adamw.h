@@ -22,6 +22,7 @@ class AdamW {
   std::vector<at::Tensor> gradients() const;  // of those that have one
   // Goes one step down with learning rate `rate`; `step` counts from 0. Parameters without gradient stay.
   void update(double rate, int step);
+  std::vector<at::Tensor> state() const;  // all that save() writes, for Ranks::share()
   // The name of a parameter that holds NaN or infinity, or "".
   std::string broken() const;
 

@@ -6,10 +6,13 @@
 #include <memory>
 #include <vector>
 
+#include "mien/base/rank_group.h"
+
 namespace mien {
 
 // Found in the environment, as torchrun and other launchers set it: WORLD_SIZE, RANK, MASTER_ADDR (default 127.0.0.1)
-// and MASTER_PORT (default 29500). All ranks must call the same functions in the same order; each waits for the others.
+// and MASTER_PORT (default 29500); LOCAL_RANK, where it is set, says which GPU is this rank's. All ranks must call the
+// same functions in the same order; each waits for the others, ten minutes at most, and throws kIo when one is gone.
 // Tensors on a GPU go by way of the host (Gloo).
 class Ranks {
  public:
@@ -28,6 +31,8 @@ class Ranks {
   double average(double value) const;
   double share(double value) const;
   bool all(bool value) const { return average(value ? 1.0 : 0.0) > 1 - 0.5 / size_; }
+  // The same for code without LibTorch.
+  RankGroup group() const;
 
  private:
   struct Group;

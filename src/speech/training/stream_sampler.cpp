@@ -151,10 +151,11 @@ void StreamSampler::fill(StreamBatch& batch, int row, Random& random) const {
   for (const MelFrame& frame : rows) out = std::copy(frame.begin(), frame.end(), out);
 }
 
-StreamBatch StreamSampler::sample(std::uint64_t seed, std::uint64_t index) const {
+StreamBatch StreamSampler::sample(std::uint64_t seed, std::uint64_t index, int rank) const {
   StreamBatch batch = make_batch(options_.batch, static_cast<int>(std::lround(options_.seconds * 10)) * 10);
   parallel_for(batch.batch, 1, [&](std::int64_t row) {
-    Random random(seed * 0x9e3779b97f4a7c15ULL + index, 2 * static_cast<std::uint64_t>(row) + 1);
+    const std::int64_t stream = static_cast<std::int64_t>(rank) * batch.batch + row;
+    Random random(seed * 0x9e3779b97f4a7c15ULL + index, 2 * static_cast<std::uint64_t>(stream) + 1);
     fill(batch, static_cast<int>(row), random);
   });
   return batch;

@@ -40,8 +40,9 @@ struct StreamBatch {
 class StreamSampler {
  public:
   StreamSampler(const SpeechPack& pack, const StreamOptions& options);  // `pack` must outlive the sampler
-  // Batch number `index` of this seed: independent of what was sampled before, and of the number of threads.
-  StreamBatch sample(std::uint64_t seed, std::uint64_t index) const;
+  // Batch number `index` of this seed: independent of what was sampled before, and of the number of threads. Of several
+  // ranks each draws its own rows: together those of a batch that is so many times as large.
+  StreamBatch sample(std::uint64_t seed, std::uint64_t index, int rank = 0) const;
   // One clip as it is, without augmentation (batch of 1).
   StreamBatch whole_clip(int clip) const;
 

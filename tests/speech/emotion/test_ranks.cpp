@@ -1,15 +1,14 @@
 // Training by two processes: the same as one process with twice the batch.
 #include <ATen/ATen.h>
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
-#include <fstream>
-#include <future>
 
+#include "base/two_ranks.h"
 #include "mien/base/error.h"
 #include "mien/base/safetensors.h"
 #include "mien/speech/emotion_training.h"
@@ -45,18 +44,6 @@ double difference(const fs::path& a, const fs::path& b) {
   return sum / static_cast<double>(count);
 }
 
-int free_port() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ::bind(socket, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
-  ::close(socket);
-  return ntohs(address.sin_port);
-}
-
 // What each of the two processes of the test below runs.
 TEST(RanksWorker, DISABLED_TrainsEmotion) {
   const char* folder = std::getenv("MIEN_TEST_FOLDER");
@@ -69,25 +56,13 @@ TEST(RanksWorker, DISABLED_TrainsEmotion) {
 TEST(Ranks, TwoAreOneWithTwiceTheBatch) {
   const fs::path folder = fs::temp_directory_path() / fmt::format("mien_ranks_{}", ::getpid());
   testing::write_acted_voices(folder / "data", 2, 2, 0.8);
-  const std::string program = fs::read_symlink("/proc/self/exe").string();
-  const int port = free_port();
-  const auto start = [&](int rank) {
-    const std::string line = fmt::format(
-        "WORLD_SIZE=2 RANK={} MASTER_PORT={} MIEN_TEST_FOLDER='{}' OMP_NUM_THREADS=1 '{}' "
-        "--gtest_also_run_disabled_tests --gtest_filter=RanksWorker.* > '{}/log{}' 2>&1",
-        rank, port, folder.string(), program, folder.string(), rank);
-    return std::async(std::launch::async, [line] { return std::system(line.c_str()); });
-  };
-  auto first = start(0), second = start(1);
-  const int a = first.get(), b = second.get();
-  std::ifstream log(folder / "log1");
-  const std::string said{std::istreambuf_iterator<char>(log), {}};
-  if (said.find("has no Gloo") != std::string::npos) {
+  const TwoRanks ranks = run_two_ranks("RanksWorker.DISABLED_TrainsEmotion", folder);
+  if (ranks.without_gloo()) {
     fs::remove_all(folder);
     GTEST_SKIP() << "this build has no Gloo";
   }
-  EXPECT_EQ(a, 0) << said;
-  EXPECT_EQ(b, 0) << said;
+  EXPECT_EQ(ranks.status[0], 0) << ranks.said[0];
+  EXPECT_EQ(ranks.status[1], 0) << ranks.said[1];
   train(folder / "data", 6, folder / "one.safetensors");
   train(folder / "data", 3, folder / "half.safetensors");
   const double apart = difference(folder / "two.safetensors", folder / "one.safetensors");
@@ -106,6 +81,72 @@ TEST(Ranks, OneWaitsForNobody) {
   const at::Tensor t = at::arange(4).to(at::kFloat);
   one.average({t});
   EXPECT_EQ(t[3].item<float>(), 3);
+  const RankGroup group = one.group();
+  std::vector<std::int32_t> numbers = {-7, 1 << 30};
+  group.share(numbers);
+  EXPECT_EQ(numbers[1], 1 << 30);
+  group.must_agree(17, "", "");
+  EXPECT_TRUE(group.all(true));
+  EXPECT_FALSE(group.all(false));
+}
+
+TEST(RanksWorker, DISABLED_Exchanges) {
+  const RankGroup group = rank_group_from_environment();
+  ASSERT_EQ(group.size, 2);
+  const bool leads = group.leads();
+  EXPECT_EQ(group.average(leads ? 1.0 : 4.0), 2.5);
+  EXPECT_EQ(group.share(leads ? 1.0 / 3 : 7.0), 1.0 / 3) << "doubles arrive whole";
+  EXPECT_TRUE(group.all(true));
+  EXPECT_FALSE(group.all(leads));
+  std::vector<float> values(leads ? 3 : 1, leads ? 0.25f : 9.0f);
+  group.share(values);
+  EXPECT_EQ(values, std::vector<float>(3, 0.25f));
+  std::vector<std::int32_t> numbers;
+  if (leads) numbers = {-7, 1 << 30, 0x7fffffff};
+  group.share(numbers);
+  EXPECT_EQ(numbers, (std::vector<std::int32_t>{-7, 1 << 30, 0x7fffffff}));
+  std::vector<float> a(2, leads ? 0.0f : 2.0f), b(1, 5.0f);
+  group.average(std::vector<std::span<float>>{a, b});
+  EXPECT_EQ(a, std::vector<float>(2, 1.0f));
+  EXPECT_EQ(b[0], 5.0f);
+  group.must_agree(1234567890123456789u, "", "");
+  EXPECT_THROW(group.must_agree(leads ? 1 : 2, "other options", "give the same"), Error);
+}
+
+TEST(Ranks, NumbersAndArraysArriveWhole) {
+  const fs::path folder = fs::temp_directory_path() / fmt::format("mien_exchange_{}", ::getpid());
+  fs::create_directories(folder);
+  const TwoRanks ranks = run_two_ranks("RanksWorker.DISABLED_Exchanges", folder);
+  fs::remove_all(folder);
+  if (ranks.without_gloo()) GTEST_SKIP() << "this build has no Gloo";
+  EXPECT_EQ(ranks.status[0], 0) << ranks.said[0];
+  EXPECT_EQ(ranks.status[1], 0) << ranks.said[1];
+}
+
+// The first rank dies without a word while the other waits for it.
+TEST(RanksWorker, DISABLED_LosesOne) {
+  const RankGroup group = rank_group_from_environment();
+  EXPECT_EQ(group.average(1.0), 1.0);
+  if (group.leads()) std::raise(SIGKILL);
+  try {
+    group.average(1.0);
+    ADD_FAILURE() << "nobody is there";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kIo);
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("rank 1 of 2: another rank has ended"));
+  }
+}
+
+TEST(Ranks, TheOtherOneNotices) {
+  const fs::path folder = fs::temp_directory_path() / fmt::format("mien_lost_{}", ::getpid());
+  fs::create_directories(folder);
+  const auto start = std::chrono::steady_clock::now();
+  const TwoRanks ranks = run_two_ranks("RanksWorker.DISABLED_LosesOne", folder);
+  fs::remove_all(folder);
+  if (ranks.without_gloo()) GTEST_SKIP() << "this build has no Gloo";
+  EXPECT_NE(ranks.status[0], 0);
+  EXPECT_EQ(ranks.status[1], 0) << ranks.said[1];
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::minutes(2)) << "it did not wait for the time limit";
 }
 
 TEST(Ranks, NonsenseInTheEnvironment) {

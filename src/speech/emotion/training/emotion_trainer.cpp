@@ -4,21 +4,20 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <numeric>
-#include <optional>
-#include <set>
 
 #include "mien/base/error.h"
 #include "mien/base/hash.h"
+#include "mien/base/interrupt.h"
 #include "mien/base/json_log.h"
 #include "mien/base/log.h"
-#include "mien/base/random.h"
 #include "mien/base/safetensors.h"
 #include "mien/speech/emotion_network.h"
 #include "mien/speech/emotion_training.h"
 #include "speech/emotion/training/emotion_module.h"
+#include "speech/emotion/training/emotion_score.h"
 #include "speech/emotion/training/labelled_voices.h"
 #include "speech/emotion/training/voice_sampler.h"
+#include "speech/emotion/training/voice_split.h"
 #include "speech/training/adamw.h"
 #include "speech/training/ranks.h"
 
@@ -30,7 +29,6 @@ namespace fs = std::filesystem;
 constexpr const char* kCheckpointFormat = "mien-emotion-training-1";
 constexpr double kIntensityWeight = 0.5;  // of its loss, beside the classes'
 constexpr double kSmoothing = 0.05;       // of the labels
-constexpr std::int64_t kSettling = 12;    // steps at the beginning of a file that say little
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -50,74 +48,9 @@ void check(const EmotionTrainingOptions& o) {
   }
 }
 
-std::vector<Emotion> classes_of(const std::vector<VoiceClip>& clips) {
-  std::set<Emotion> found;
-  for (const VoiceClip& clip : clips) found.insert(clip.label.emotion);
-  return {found.begin(), found.end()};
-}
-
-// Which clips are held out.
-struct Split {
-  std::vector<std::size_t> train, test;
-  std::vector<std::string> speakers, left_out;
-  bool speakers_known = false;
-};
-
-std::vector<std::string> speakers_of(const std::vector<VoiceClip>& clips) {
-  std::set<std::string> names;
-  for (const VoiceClip& clip : clips) {
-    if (!clip.label.speaker.empty()) names.insert(clip.label.speaker);
-  }
-  return {names.begin(), names.end()};
-}
-
-// One speaker in five, of those who show most emotions.
-std::vector<std::string> draw_left_out(const std::vector<VoiceClip>& clips, const std::vector<std::string>& speakers,
-                                       std::uint64_t seed) {
-  Random random(seed, 11);
-  std::vector<std::pair<std::pair<int, std::uint32_t>, std::string>> order;
-  for (const std::string& speaker : speakers) {
-    std::set<Emotion> shown;
-    for (const VoiceClip& clip : clips) {
-      if (clip.label.speaker == speaker) shown.insert(clip.label.emotion);
-    }
-    order.push_back({{-static_cast<int>(shown.size()), random.next()}, speaker});
-  }
-  std::sort(order.begin(), order.end());
-  std::vector<std::string> out;
-  for (std::size_t i = 0; i < std::max<std::size_t>(1, speakers.size() / 5); ++i) out.push_back(order[i].second);
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-Split split_clips(const std::vector<VoiceClip>& clips, const EmotionTrainingOptions& options) {
-  Split split;
-  split.speakers = speakers_of(clips);
-  for (const std::string& name : options.leave_out) {
-    if (std::find(split.speakers.begin(), split.speakers.end(), name) == split.speakers.end()) {
-      throw Error(ErrorCode::kBadArgument, fmt::format("speaker \"{}\" to leave out is not in the data", name),
-                  split.speakers.empty() ? "no speakers are named there"
-                                         : fmt::format("there are {}", fmt::join(split.speakers, ", ")));
-    }
-  }
-  split.left_out = options.leave_out;
-  split.speakers_known = split.speakers.size() >= 2;
-  if (split.left_out.empty() && split.speakers_known && !options.train_on_all)
-    split.left_out = draw_left_out(clips, split.speakers, options.seed);
-  std::array<int, kEmotionCount> seen{};
-  for (std::size_t i = 0; i < clips.size(); ++i) {
-    const LabelledVoice& label = clips[i].label;
-    const bool held = split.left_out.empty() ? !options.train_on_all && seen[static_cast<int>(label.emotion)]++ % 5 == 4
-                                             : std::find(split.left_out.begin(), split.left_out.end(), label.speaker) !=
-                                                   split.left_out.end();
-    (held ? split.test : split.train).push_back(i);
-  }
-  return split;
-}
-
 class Trainer {
  public:
-  Trainer(const VoiceClips& data, Split split, std::vector<Emotion> classes, const EmotionTrainingOptions& options,
+  Trainer(const VoiceClips& data, VoiceSplit split, std::vector<Emotion> classes, const EmotionTrainingOptions& options,
           const Ranks& ranks)
       : data_(data),
         ranks_(ranks),
@@ -130,7 +63,10 @@ class Trainer {
 
   // False when stopped.
   bool run() {
-    int step = load_checkpoint();
+    ranks_.group().must_agree(fnv1a(fingerprint()), "other recordings or other options than the first rank's",
+                              "start all ranks with the same command");
+    int step = static_cast<int>(ranks_.share(ranks_.leads() ? load_checkpoint() : 0));
+    ranks_.share(optimizer_.state());
     const double start = now() - spent_;
     for (; step < options_.steps; ++step) {
       const double loss = train_step(step);
@@ -138,8 +74,7 @@ class Trainer {
       const bool last = step + 1 == options_.steps;
       if ((step + 1) % options_.report_every == 0 || last)
         log_.add({{"step", step + 1}, {"loss", loss}, {"seconds", spent_}});
-      const bool go_on = ranks_.all(!options_.progress ||
-                                    options_.progress(step + 1, options_.steps, fmt::format("loss {:.3f}", loss)));
+      const bool go_on = ranks_.all(goes_on(step + 1, loss));
       if (!last && (!go_on || (step + 1) % options_.save_every == 0)) save_checkpoint(step + 1);
       if (!go_on && !last) {
         steps_ = step + 1;
@@ -150,44 +85,7 @@ class Trainer {
     return true;
   }
 
-  // What comes out of files that were held out.
-  void score(EmotionTrainingReport& report) {
-    const at::NoGradGuard no_grad;
-    network_->eval();
-    double intensity_error = 0;
-    int intensities = 0;
-    for (const std::size_t i : split_.test) {
-      const VoiceClip& clip = data_.clips[i];
-      const std::int64_t frames = clip.features.size(0) / kEmotionStride * kEmotionStride;
-      if (frames == 0) continue;
-      const EmotionOutput out = network_->forward(clip.features.narrow(0, 0, frames).to(at::kFloat).unsqueeze(0));
-      const std::int64_t steps = out.logits.size(1);
-      const std::int64_t from = std::min(kSettling, steps - 1);
-      const at::Tensor mean = at::softmax(out.logits[0].narrow(0, from, steps - from), -1).mean(0);
-      const Emotion heard = network_->classes()[mean.argmax().item<std::int64_t>()];
-      ++report.confusion[static_cast<int>(clip.label.emotion)][static_cast<int>(heard)];
-      ++report.scored;
-      if (clip.label.emotion == Emotion::kNeutral) continue;
-      const auto said = at::sigmoid(out.intensity[0].narrow(0, from, steps - from)).mean().item<double>();
-      intensity_error += std::abs(said - static_cast<double>(clip.label.intensity));
-      ++intensities;
-    }
-    if (intensities > 0) report.intensity_error = intensity_error / intensities;
-    int right = 0, present = 0;
-    for (int e = 0; e < kEmotionCount; ++e) {
-      const int all = std::accumulate(report.confusion[e].begin(), report.confusion[e].end(), 0);
-      right += report.confusion[e][e];
-      if (all == 0) continue;
-      ++present;
-      report.recall += static_cast<double>(report.confusion[e][e]) / all;
-    }
-    if (present > 0) {
-      report.accuracy = static_cast<double>(right) / report.scored;
-      report.recall /= present;
-      report.chance = 1.0 / present;
-    }
-  }
-
+  void score(EmotionTrainingReport& report) { score_emotion(network_, data_.clips, split_.test, report); }
   void save(const fs::path& out, const EmotionTrainingReport& report) const {
     save_emotion_network(out, network_, {{"training", report.json().dump()}});
   }
@@ -200,6 +98,12 @@ class Trainer {
     AdamW::Named out;
     for (const auto& item : network_->named_parameters()) out.emplace_back(item.key(), item.value());
     return out;
+  }
+
+  // Only the first rank shows progress; any may be interrupted.
+  bool goes_on(int done, double loss) const {
+    if (!ranks_.leads()) return !interrupted();
+    return !options_.progress || options_.progress(done, options_.steps, fmt::format("loss {:.3f}", loss));
   }
 
   double train_step(int step) {
@@ -290,7 +194,7 @@ class Trainer {
 
   const VoiceClips& data_;
   Ranks ranks_;
-  Split split_;
+  VoiceSplit split_;
   EmotionTrainingOptions options_;
   EmotionModule network_;
   VoiceSampler sampler_;
@@ -300,42 +204,7 @@ class Trainer {
   int steps_ = 0;
 };
 
-void check_split(const Split& split, const std::vector<VoiceClip>& clips, const std::vector<Emotion>& classes,
-                 const fs::path& data) {
-  std::vector<VoiceClip> train;
-  for (const std::size_t i : split.train) train.push_back(clips[i]);
-  if (classes_of(train).size() == classes.size()) return;
-  throw Error(ErrorCode::kBadFile,
-              fmt::format("{}: without {} some emotions have no recording left", data.string(),
-                          split.left_out.empty() ? "the files held out"
-                                                 : fmt::format("speaker {}", fmt::join(split.left_out, ", "))),
-              "leave out other speakers (--leave-out), give more recordings, or train on all of them (--all)");
-}
-
 }  // namespace
-
-Json EmotionTrainingReport::json() const {
-  std::vector<std::string> names;
-  for (const Emotion e : classes) names.emplace_back(kEmotionNames[static_cast<int>(e)]);
-  Json out = {{"classes", names},     {"files", files},       {"skipped", skipped},
-              {"minutes", minutes},   {"steps", steps},       {"seconds", seconds},
-              {"speakers", speakers}, {"left_out", left_out}, {"speakers_known", speakers_known},
-              {"scored", scored}};
-  if (scored == 0) return out;
-  Json table = Json::object();
-  for (const Emotion truth : classes) {
-    for (const Emotion heard : classes) {
-      table[kEmotionNames[static_cast<int>(truth)]][kEmotionNames[static_cast<int>(heard)]] =
-          confusion[static_cast<int>(truth)][static_cast<int>(heard)];
-    }
-  }
-  out.update({{"accuracy", accuracy},
-              {"recall", recall},
-              {"chance", chance},
-              {"intensity_error", intensity_error},
-              {"confusion", table}});
-  return out;
-}
 
 EmotionTrainingReport train_emotion(const fs::path& data, const EmotionTrainingOptions& options, const fs::path& out) {
   check(options);
@@ -346,7 +215,7 @@ EmotionTrainingReport train_emotion(const fs::path& data, const EmotionTrainingO
                 fmt::format("{}: all recordings are {}", data.string(), kEmotionNames[static_cast<int>(classes.at(0))]),
                 "give recordings of at least two emotions");
   }
-  const Split split = split_clips(voices.clips, options);
+  const VoiceSplit split = split_clips(voices.clips, options);
   check_split(split, voices.clips, classes, data);
   const Ranks ranks = Ranks::from_environment();
   EmotionTrainingReport report;
@@ -364,11 +233,10 @@ EmotionTrainingReport train_emotion(const fs::path& data, const EmotionTrainingO
   report.finished = trainer.run();
   report.steps = trainer.steps();
   report.seconds = trainer.seconds();
-  if (!report.finished) return report;
+  report.leads = ranks.leads();
+  if (!report.finished || !report.leads) return report;
   trainer.score(report);
   trainer.log({{"validation", report.json()}});
-  report.leads = ranks.leads();
-  if (!report.leads) return report;
   trainer.save(out, report);
   if (!options.checkpoint.empty()) fs::remove(options.checkpoint);
   return report;
