@@ -29,7 +29,7 @@ struct SpeechTuningOptions {
   double rate = 3e-4;    // AdamW, cosine to 1/100 after a warm-up of 3 %
   double dropout = 0.1;
   std::uint64_t seed = 1;
-  std::string device = "auto";       // cpu, cuda, or auto: CUDA when there is one
+  std::string device = "auto";  // cpu, cuda, or auto: CUDA when there is one
   // single; mixed: what is safe in bfloat16 (neither the recurrent layers nor heads, losses and optimiser); or auto:
   // mixed on GPUs that have it.
   std::string precision = "auto";
@@ -56,8 +56,8 @@ struct SpeechTuningReport {
 // Trains on the capture's train split and writes `out` atomically: networks for SpeechModel::load(), whose default
 // person is this one. A stopped run goes on from its checkpoint and ends, on the CPU with as many threads, with the
 // same bits as one that was never stopped. Several processes train together where the environment says so
-// (mien/base/rank_group.h): the same as one with so many times the batch. Throws kBadArgument (options; no sequence with sound and motion; a
-// checkpoint of another run), kNotFound, kBadFile, kInternal (NaN, naming the tensor).
+// (mien/base/rank_group.h): the same as one with so many times the batch. Throws kBadArgument (options; no sequence
+// with sound and motion; a checkpoint of another run), kNotFound, kBadFile, kInternal (NaN, naming the tensor).
 SpeechTuningReport tune_speech(const Capture& capture, const SpeechTuningOptions& options,
                                const std::filesystem::path& out);
 

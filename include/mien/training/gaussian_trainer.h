@@ -21,14 +21,14 @@ namespace mien {
 
 struct GaussianTrainOptions {
   Device device = Device::kAuto;
-  int canonical_steps = 800;      // on the canonical moment, all views
-  int dynamic_steps = 6000;       // on random frames and views of the training split
+  int canonical_steps = 800;  // on the canonical moment, all views
+  int dynamic_steps = 6000;   // on random frames and views of the training split
   // Gaussians that training grows to, by splitting those that cover the most error, in the first half of the moving
   // stage; no growth when there are as many already.
   int grow_to = 0;
   InitialiseOptions initialise;
-  // Pixels^2 that every Gaussian is blurred by in the picture (0 to 100), while training and ever after. Small is sharp;
-  // below about 0.05 what is thinner than a pixel twinkles when it moves.
+  // Pixels^2 that every Gaussian is blurred by in the picture (0 to 100), while training and ever after. Small is
+  // sharp; below about 0.05 what is thinner than a pixel twinkles when it moves.
   float pixel_filter = 0.1f;
   bool networks = false;  // G2ANet learns in the dynamic stage
   G2aOptions g2anet;

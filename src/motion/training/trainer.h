@@ -15,7 +15,7 @@ namespace mien {
 
 struct SpeechTrainingOptions {
   StreamOptions streams;
-  std::string device = "auto";  // "cpu", "cuda", or "auto": CUDA when there is one
+  std::string device = "auto";     // "cpu", "cuda", or "auto": CUDA when there is one
   std::string precision = "auto";  // as SpeechTuningOptions has it
   std::uint64_t seed = 1;
   // Each phase ends after its steps or its minutes, whichever comes first; the learning rate follows what is nearer.
