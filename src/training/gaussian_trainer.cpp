@@ -75,7 +75,9 @@ void write_preview(const std::filesystem::path& path, const GaussianAvatar& avat
   std::vector<Image8> truth, drawn;
   const auto& keys = reader.keys();
   for (int i = 0; i < 4; ++i) {
-    const TrainingSample sample = reader.read(keys[keys.size() * (2 * i + 1) / 8]);
+    // The golden ratio: even steps would meet the same view of sequences that are equally long.
+    const double place = std::fmod(0.5 + 0.6180339887 * i, 1.0);
+    const TrainingSample sample = reader.read(keys[static_cast<std::size_t>(place * static_cast<double>(keys.size()))]);
     std::vector<float> rgb(sample.rgb.size()), alpha(sample.matte.size());
     renderer.render(*sample.motion, sample.camera, splat_options(avatar), rgb.data(), alpha.data());
     truth.push_back(as_image(sample.rgb, sample.camera.width, sample.camera.height));
