@@ -191,10 +191,10 @@ TEST_P(Optimisers, ATensorThatIsNotANumberIsNamed) {
 
 INSTANTIATE_TEST_SUITE_P(Looks, Optimisers,
                          ::testing::Values(Look{"modes", false}, Look{"networks", true},
-                                         Look{"opacity", true, {24, 3, true, true, true}},
-                                         Look{"turns", true, {33, 0, false, false, false}},
-                                         Look{"sound", true, {32, 6, true, true, true}, true},
-                                         Look{"wide", true, {200, 6, true, true, true}}),
+                                           Look{"opacity", true, {24, 3, true, true, true}},
+                                           Look{"turns", true, {33, 0, false, false, false}},
+                                           Look{"sound", true, {32, 6, true, true, true}, true},
+                                           Look{"wide", true, {200, 6, true, true, true}}),
                          [](const auto& p) { return std::string(p.param.name); });
 
 }  // namespace

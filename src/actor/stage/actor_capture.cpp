@@ -212,7 +212,8 @@ class Maker {
   void plan() {
     const int n = options_.sequences;
     const int tests = n >= 3 ? std::max(1, n / 5) : 0;
-    // Once every emotion has been trained on, the tests are spread over the last round of them; else the last sequences.
+    // Once every emotion has been trained on, the tests are spread over the last round of them; else the last
+    // sequences.
     const int emotions = static_cast<int>(options_.emotions.size());
     const int among = n >= 2 * emotions ? std::max(emotions, tests) : tests;
     const auto is_test = [&](int s) {
