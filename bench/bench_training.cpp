@@ -9,6 +9,7 @@
 #include "mien/base/random.h"
 #include "mien/cuda/cuda.h"
 #include "training/avatar_optimiser.h"
+#include "training/training_pictures.h"
 
 namespace mien {
 namespace {
@@ -21,24 +22,12 @@ struct Options {
 };
 
 GaussianAvatar start(const SampleReader& reader, const Options& o) {
-  std::vector<CanonicalView> views;
-  const SampleKey first = reader.keys().front();
-  for (const SampleKey& key : reader.keys()) {
-    if (key.sequence != first.sequence || key.frame != first.frame) continue;
-    TrainingSample sample = reader.read(key);
-    CanonicalView view;
-    view.camera = sample.camera;
-    view.rgb = ImageF(sample.camera.width, sample.camera.height, 3);
-    view.rgb.pixels = std::move(sample.rgb);
-    view.matte = ImageF(sample.camera.width, sample.camera.height, 1);
-    view.matte.pixels = std::move(sample.matte);
-    views.push_back(std::move(view));
-  }
+  const std::vector<SampleKey> keys = canonical_keys(reader);
   InitialiseOptions initialise;
   initialise.surface_count = o.surface;
   initialise.volume_count = o.volume;
-  GaussianAvatar avatar =
-      initialise_avatar(reader.capture().load_head_model(), reader.motion(first), views, initialise, {});
+  GaussianAvatar avatar = initialise_avatar(reader.capture().load_head_model(), reader.motion(keys.front()),
+                                            canonical_views(reader, keys), initialise, {});
   G2aOptions networks;
   networks.width = o.width;
   avatar.g2anet = make_g2anet(avatar, networks, 1);
