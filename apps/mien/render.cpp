@@ -1,4 +1,4 @@
-// mien render: a motion file in, pictures of an avatar out.
+// mien render: a motion file or ARKit's curves in, pictures of an avatar out.
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -8,6 +8,7 @@
 #include "mien/base/error.h"
 #include "mien/base/interrupt.h"
 #include "mien/base/progress.h"
+#include "mien/head/arkit_csv.h"
 #include "mien/media/audio.h"
 #include "mien/media/video.h"
 #include "mien/session/session.h"
@@ -56,7 +57,11 @@ void render(const RenderOptions& options, bool quiet) {
     motion.expression_names = avatar->gaussian.head.expression_names;
     motion.frames.emplace_back();
   } else {
-    motion = HeadMotion::load(options.motion);
+    motion = load_motion(options.motion);
+  }
+  if (std::filesystem::path(options.output).extension() == ".csv") {
+    write_arkit_csv(motion, options.output);
+    return;
   }
   add_sound(options, *avatar, motion);
   AvatarPainter painter(avatar, session);
@@ -71,7 +76,8 @@ void render(const RenderOptions& options, bool quiet) {
     return;
   }
   if (output.extension() != ".mp4") {
-    throw Error(ErrorCode::kBadArgument, fmt::format("output \"{}\" is neither .mp4, .png nor .jpg", options.output),
+    throw Error(ErrorCode::kBadArgument,
+                fmt::format("output \"{}\" is neither .mp4, .png, .jpg nor .csv", options.output),
                 "give a name such as -o look.png");
   }
   VideoWriterOptions video;
@@ -97,8 +103,13 @@ void render(const RenderOptions& options, bool quiet) {
 void add_render_command(CLI::App& app) {
   auto options = std::make_shared<RenderOptions>();
   CLI::App* command = app.add_subcommand("render", "Draw an avatar moved by a motion file, as a picture or a video");
-  command->add_option("MOTION", options->motion, "HeadMotion file (.safetensors); without it the neutral face");
-  command->add_option("-o,--output", options->output, "Picture (.png, .jpg) or video (.mp4) to write")->required();
+  command->add_option(
+      "MOTION", options->motion,
+      "HeadMotion file (.safetensors) or ARKit curves of Live Link Face (.csv); without it the neutral face");
+  command
+      ->add_option("-o,--output", options->output,
+                   "Picture (.png, .jpg) or video (.mp4) to write, or the motion as ARKit curves (.csv)")
+      ->required();
   command->add_option("--avatar", options->avatar, "Shipped avatar or a .mien file")->capture_default_str();
   command->add_option("--camera", options->camera, "As in mien speak")->capture_default_str();
   command->add_option("--size", options->size, "Picture size WIDTHxHEIGHT")->capture_default_str();
@@ -107,7 +118,9 @@ void add_render_command(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--frame", options->frame, "Which frame, for a picture")->capture_default_str();
   command->add_option("--audio", options->audio, "Sound for the video; moves an avatar without geometry");
-  command->footer("Example:\n  mien render --camera three-quarter -o look.png");
+  command->footer(
+      "Examples:\n  mien render --camera three-quarter -o look.png\n  mien render take.csv --audio take.wav -o "
+      "take.mp4");
   command->callback([options, command] { render(*options, is_quiet(*command)); });
 }
 
