@@ -6,12 +6,9 @@
 #include "commands.h"
 #include "mien/avatar/avatar.h"
 #include "mien/base/error.h"
-#include "mien/base/interrupt.h"
-#include "mien/base/progress.h"
 #include "mien/head/arkit_csv.h"
-#include "mien/media/audio.h"
-#include "mien/media/video.h"
 #include "mien/session/session.h"
+#include "motion_video.h"
 #include "parse.h"
 
 namespace mien::app {
@@ -21,30 +18,6 @@ struct RenderOptions {
   std::string motion, avatar = "ada", camera = "front", output, audio, size = "512x512", emotion, device = "auto";
   int frame = 0;
 };
-
-MotionFrame in_avatar_order(const MotionFrame& frame, const HeadMotion& motion, const HeadModel& head) {
-  MotionFrame mapped = frame;
-  mapped.expression.assign(static_cast<std::size_t>(head.expression_count()), 0.0f);
-  for (std::size_t i = 0; i < motion.expression_names.size() && i < frame.expression.size(); ++i) {
-    for (int e = 0; e < head.expression_count(); ++e) {
-      if (head.expression_names[e] == motion.expression_names[i]) mapped.expression[e] = frame.expression[i];
-    }
-  }
-  if (!frame.offsets.empty() && frame.offsets.size() != head.mesh.positions.size()) mapped.offsets.clear();
-  return mapped;
-}
-
-// An avatar without geometry is moved by the sound: gives every frame its features.
-void add_sound(const RenderOptions& options, const Avatar& avatar, HeadMotion& motion) {
-  const std::shared_ptr<const SoundContext> context = find_sound_context(avatar.gaussian);
-  if (context == nullptr || options.motion.empty()) return;
-  if (options.audio.empty()) {
-    throw Error(ErrorCode::kBadArgument, fmt::format("{} has no geometry: the sound moves it", avatar.name),
-                "give the sound of the motion: --audio FILE");
-  }
-  auto features = context->frames(read_audio(options.audio).samples, motion.fps, motion.frame_count());
-  for (int f = 0; f < motion.frame_count(); ++f) motion.frames[f].sound = std::move(features[f]);
-}
 
 void render(const RenderOptions& options, bool quiet) {
   SessionOptions session;
@@ -63,8 +36,7 @@ void render(const RenderOptions& options, bool quiet) {
     write_arkit_csv(motion, options.output);
     return;
   }
-  add_sound(options, *avatar, motion);
-  AvatarPainter painter(avatar, session);
+  if (!options.motion.empty()) add_sound(options.audio, *avatar, motion);
   const std::filesystem::path output(options.output);
   if (output.extension() == ".png" || output.extension() == ".jpg") {
     if (options.frame < 0 || options.frame >= motion.frame_count()) {
@@ -72,30 +44,11 @@ void render(const RenderOptions& options, bool quiet) {
                   "frames count from 0");
     }
     const MotionFrame frame = in_avatar_order(motion.frames[options.frame], motion, avatar->gaussian.head);
+    AvatarPainter painter(avatar, session);
     write_image(output, painter.paint(frame, options.frame / motion.fps));
     return;
   }
-  if (output.extension() != ".mp4") {
-    throw Error(ErrorCode::kBadArgument,
-                fmt::format("output \"{}\" is neither .mp4, .png, .jpg nor .csv", options.output),
-                "give a name such as -o look.png");
-  }
-  VideoWriterOptions video;
-  video.width = session.width;
-  video.height = session.height;
-  video.fps = static_cast<int>(motion.fps + 0.5);
-  video.audio_rate = options.audio.empty() ? 0 : 44100;
-  video.metadata = {{"comment", "Synthetic talking head made with Mien"}, {"mien_provenance", "synthetic"}};
-  VideoWriter writer(output, video);
-  if (!options.audio.empty()) writer.write_audio(read_audio(options.audio, 44100).samples);
-  ProgressBar bar("rendering", quiet);
-  for (int f = 0; f < motion.frame_count(); ++f) {
-    writer.write_frame(painter.paint(in_avatar_order(motion.frames[f], motion, avatar->gaussian.head), f / motion.fps));
-    bar(f + 1, motion.frame_count());
-    throw_if_interrupted();
-  }
-  writer.finish();
-  bar.finish();
+  write_motion_video(avatar, motion, session, {.output = options.output, .audio = options.audio, .quiet = quiet});
 }
 
 }  // namespace

@@ -15,10 +15,12 @@
 #include "mien/base/interrupt.h"
 #include "mien/base/progress.h"
 #include "mien/base/resource.h"
+#include "mien/head/arkit_csv.h"
 #include "mien/media/audio.h"
 #include "mien/media/video.h"
 #include "mien/session/session.h"
 #include "mien/speech/voice_emotion.h"
+#include "motion_video.h"
 #include "parse.h"
 
 namespace mien::app {
@@ -30,7 +32,7 @@ constexpr const char* kAutoEmotion = "auto";
 
 struct SpeakOptions {
   std::string input, text, avatar = "ada", appearance, emotion = "neutral", camera = "front", output, size = "512x512";
-  std::string voice = "slt", speech, person, encoder_model, emotion_model, device = "auto";
+  std::string motion, voice = "slt", speech, person, encoder_model, emotion_model, device = "auto";
   int fps = 30, crf = 18;
   bool no_idle = false, no_g2anet = false, json = false;
   float mouth_gain = 1;
@@ -109,8 +111,36 @@ class SoundSource {
   std::size_t at_ = 0;
 };
 
+std::shared_ptr<const Avatar> load_avatar(const SpeakOptions& options, const std::filesystem::path& path) {
+  Avatar avatar = Avatar::load(path);
+  if (options.no_g2anet) avatar.gaussian.g2anet = {};
+  if (!options.appearance.empty()) avatar.appearance_index(options.appearance);
+  return std::make_shared<const Avatar>(std::move(avatar));
+}
+
+// The face moves as a file says, and the recording is only heard; an emotion still changes the look of the skin.
+void play_motion(const SpeakOptions& options, const SessionOptions& session, bool quiet) {
+  if (!options.text.empty() || options.input == "-" || options.emotion == kAutoEmotion) {
+    throw Error(ErrorCode::kBadArgument, "--motion does not go with --text, standard input or --emotion auto",
+                "for example: mien speak take.wav --motion take.csv -o take.mp4");
+  }
+  const auto avatar = load_avatar(options, find_avatar(options.avatar));
+  HeadMotion motion = load_motion(options.motion);
+  if (options.emotion != SpeakOptions().emotion) {  // else the file's own
+    const EmotionTrack emotion = parse_emotion_track(options.emotion);
+    for (int f = 0; f < motion.frame_count(); ++f) motion.frames[f].emotion = emotion.at(f / motion.fps);
+  }
+  add_sound(options.input, *avatar, motion);
+  write_motion_video(avatar, motion, session,
+                     {.output = options.output, .audio = options.input, .crf = options.crf, .quiet = quiet});
+  if (options.json) {
+    const Json result = {{"output", options.output}, {"frames", motion.frame_count()}, {"fps", motion.fps}};
+    std::printf("%s\n", result.dump().c_str());
+  }
+}
+
 void speak(const SpeakOptions& options, bool quiet) {
-  if (options.input.empty() == options.text.empty()) {
+  if (options.motion.empty() && options.input.empty() == options.text.empty()) {
     throw Error(ErrorCode::kBadArgument, "speak needs either a recording or --text",
                 "for example: mien speak hello.wav -o hello.mp4");
   }
@@ -123,6 +153,7 @@ void speak(const SpeakOptions& options, bool quiet) {
   session_options.idle_options.seed = options.seed;
   session_options.mouth_gain = options.mouth_gain;
   session_options.person = options.person;
+  if (!options.motion.empty()) return play_motion(options, session_options, quiet);
   const bool listens = options.emotion == kAutoEmotion;
   const EmotionTrack emotion = listens ? EmotionTrack{} : parse_emotion_track(options.emotion);
   if (std::filesystem::path(options.output).extension() != ".mp4") {
@@ -133,10 +164,7 @@ void speak(const SpeakOptions& options, bool quiet) {
   std::optional<VoiceEmotion::Stream> listener;
   if (listens) listener.emplace(load_voice_emotion(options.emotion_model).stream());
   const std::filesystem::path avatar_path = find_avatar(options.avatar);
-  Avatar loaded = Avatar::load(avatar_path);
-  if (options.no_g2anet) loaded.gaussian.g2anet = {};
-  const auto avatar = std::make_shared<const Avatar>(std::move(loaded));
-  if (!options.appearance.empty()) avatar->appearance_index(options.appearance);
+  const auto avatar = load_avatar(options, avatar_path);
   Session session(avatar, load_speech(options, avatar_path), session_options);
   session.set_emotion(emotion);
 
@@ -201,6 +229,9 @@ void add_speak_command(CLI::App& app) {
   CLI::App* command = app.add_subcommand("speak", "Make a video of an avatar that says a recording or a text");
   command->add_option("INPUT", options->input, "Any audio or video file; - reads standard input");
   command->add_option("--text", options->text, "Say this sentence instead (English, synthetic voice)");
+  command->add_option("--motion", options->motion,
+                      "Move as this HeadMotion file (.safetensors) or these ARKit curves of Live Link Face (.csv) say; "
+                      "INPUT, if given, is the sound that goes with it");
   command->add_option("--voice", options->voice, "Voice for --text: slt, rms, awb or kal16")->capture_default_str();
   command->add_option("-o,--output", options->output, "Video to write (.mp4)")->required();
   command->add_option("--avatar", options->avatar, "Shipped avatar or a .mien file")->capture_default_str();

@@ -50,6 +50,29 @@ TEST_F(SpeakOptions, UnknownNamesListThose) {
   refused({"--avatar", (scratch_ / "nobody.mien").string()}, 3, {"nobody.mien"});
 }
 
+TEST_F(SpeakOptions, MotionFromAFile) {
+  const auto curves = [&](const std::string& text) {
+    write_bytes(scratch_ / "take.csv", {text.begin(), text.end()});
+    return (scratch_ / "take.csv").string();
+  };
+  const std::string head = "Timecode,BlendShapeCount,JawOpen\n00:00:00:00,61,0\n";
+  const Outcome made = run(speak({"--motion", curves(head + "00:00:00:02,61,0.5\n00:00:00:04,61,1\n"), "--size",
+                                  "64x64", "--emotion", "happy", "--json"},
+                                 scratch_ / "out.mp4"));
+  EXPECT_EQ(made.status, 0) << made.err;
+  EXPECT_NE(made.out.find("\"frames\":3"), std::string::npos) << made.out;
+  EXPECT_TRUE(fs::remove(scratch_ / "out.mp4"));
+  for (const auto& [options, status, words] :
+       std::vector<std::tuple<std::vector<std::string>, int, std::vector<std::string>>>{
+           {{"--motion", curves(head + "00:00:00:02,61,open\n")}, 3, {"take.csv", "line 3", "open"}},
+           {{"--motion", (scratch_ / "absent.csv").string()}, 3, {"absent.csv"}},
+           {{"--motion", (scratch_ / "in.wav").string()}, 3, {"in.wav"}},
+           {{"--motion", (scratch_ / "in.wav").string(), "--emotion", "auto"}, 2, {"--motion", "auto"}}}) {
+    expect_refusal(run(speak(options, scratch_ / "out.mp4")), status, words);
+    EXPECT_FALSE(fs::exists(scratch_ / "out.mp4"));
+  }
+}
+
 TEST_F(SpeakOptions, EmotionByItselfNeedsANetwork) {
   refused({"--emotion", "auto", "--emotion-model", (scratch_ / "absent").string()}, 3, {"absent", "config.json"});
   Invocation what = speak({"--emotion", "auto"}, scratch_ / "out.mp4");
