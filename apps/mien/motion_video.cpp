@@ -1,5 +1,6 @@
 #include "motion_video.h"
 
+#include <cmath>
 #include <filesystem>
 
 #include "mien/base/error.h"
@@ -43,7 +44,7 @@ void write_motion_video(const std::shared_ptr<const Avatar>& avatar, const HeadM
   VideoWriterOptions settings;
   settings.width = session.width;
   settings.height = session.height;
-  settings.fps = static_cast<int>(motion.fps + 0.5);
+  settings.fps = static_cast<int>(std::lround(motion.fps));
   settings.audio_rate = video.audio.empty() ? 0 : 44100;
   settings.crf = video.crf;
   settings.metadata = {{"comment", "Synthetic talking head made with Mien"},

@@ -24,7 +24,7 @@ constexpr TensorSpec kTensors[] = {{"gaussians.means", &Gaussians::means, 3, fal
                                    {"gaussians.quats", &Gaussians::quats, 4, true},
                                    {"gaussians.log_scales", &Gaussians::log_scales, 3, true},
                                    {"gaussians.opacity_logits", &Gaussians::opacity_logits, 1, true},
-                                   {"gaussians.sh", &Gaussians::sh, kShCoefficients * 3, true}};
+                                   {"gaussians.sh", &Gaussians::sh, std::int64_t{kShCoefficients} * 3, true}};
 
 Json camera_json(const Camera& camera) {
   Json json = {{"width", camera.width}, {"height", camera.height}, {"fx", camera.fx},
@@ -56,7 +56,7 @@ Camera camera_from(const Json& json, const std::string& where) {
 Json header_of(const SafetensorsFile& file) {
   const std::string where = file.path().string();
   const auto found = file.metadata().find("mien");
-  const Json header = found == file.metadata().end() ? Json() : Json::parse(found->second, nullptr, false);
+  Json header = found == file.metadata().end() ? Json() : Json::parse(found->second, nullptr, false);
   if (!header.is_object() || get_field_or<std::string>(header, "format", where, "") != kFormat) {
     throw Error(ErrorCode::kBadFile, where + ": is a safetensors file, but not a Mien avatar",
                 "avatars are made with: mien train CAPTURE -o NAME.mien");
@@ -70,7 +70,7 @@ Json header_of(const SafetensorsFile& file) {
   return header;
 }
 
-constexpr std::int64_t kRestWidth = (kShCoefficients - 1) * 3;
+constexpr std::int64_t kRestWidth = std::int64_t{kShCoefficients - 1} * 3;
 
 void save_gaussians(const GaussianAvatar& avatar, bool compact, SafetensorsWriter& writer) {
   const std::int64_t n = avatar.gaussians.count();
@@ -103,7 +103,7 @@ void save_gaussians(const GaussianAvatar& avatar, bool compact, SafetensorsWrite
 
 // Spherical harmonics [N,48] in either form.
 std::vector<float> load_sh(const SafetensorsFile& file, std::int64_t n) {
-  if (!file.contains("gaussians.sh_base")) return file.floats("gaussians.sh", {n, kShCoefficients * 3});
+  if (!file.contains("gaussians.sh_base")) return file.floats("gaussians.sh", {n, std::int64_t{kShCoefficients} * 3});
   const std::vector<float> base = file.floats("gaussians.sh_base", {n, 3});
   const std::vector<float> rest = read_bytes(file, "gaussians.sh_rest", n, kRestWidth);
   std::vector<float> sh;
@@ -265,7 +265,7 @@ Avatar Avatar::load(const std::filesystem::path& path) {
     const std::string tensor = "thumbnail." + appearance.name;
     if (file.contains(tensor)) {
       const TensorView view = file.view(tensor);
-      appearance.thumbnail = decode_image(view.data, view.bytes, where + ": " + tensor);
+      appearance.thumbnail = decode_image(view.data, view.bytes, fmt::format("{}: {}", where, tensor));
     }
     avatar.appearances.push_back(std::move(appearance));
   }

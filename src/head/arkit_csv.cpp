@@ -69,6 +69,7 @@ class Table {
 
   void read_names(std::string_view line) {
     std::vector<std::string> known;
+    known.reserve(kChannels);
     for (const char* name : kArkitNames) known.push_back(column_name(name));
     known.insert(known.end(), std::begin(kAngles), std::end(kAngles));
     int found = 0;

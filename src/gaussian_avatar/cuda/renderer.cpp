@@ -244,8 +244,13 @@ void CudaGaussianRenderer::paint(const MotionFrame& frame, const Camera& camera,
   s.alpha.resize(pixels);
   s.picture.resize(pixels * 3);
   render(frame, camera, splat_options(*s.avatar), s.rgb.data(), s.alpha.data());
-  avatar_cuda::finish_picture({camera.width, camera.height, s.rgb.data(), s.alpha.data(), top[0], top[1], top[2],
-                               bottom[0], bottom[1], bottom[2], s.picture.data()},
+  avatar_cuda::finish_picture({camera.width,
+                               camera.height,
+                               s.rgb.data(),
+                               s.alpha.data(),
+                               {top[0], top[1], top[2]},
+                               {bottom[0], bottom[1], bottom[2]},
+                               s.picture.data()},
                               nullptr);
   cuda_check(cudaGetLastError(), "finishing a picture");
   cuda_download(picture, s.picture.data(), pixels * 3);

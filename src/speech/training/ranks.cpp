@@ -58,7 +58,7 @@ at::Tensor joined(const std::vector<at::Tensor>& tensors) {
 void spread(const at::Tensor& all, const std::vector<at::Tensor>& tensors) {
   const at::NoGradGuard no_grad;
   std::int64_t at = 0;
-  for (at::Tensor t : tensors) {
+  for (const at::Tensor& t : tensors) {
     t.copy_(all.narrow(0, at, t.numel()).reshape(t.sizes()));
     at += t.numel();
   }
