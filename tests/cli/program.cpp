@@ -88,10 +88,13 @@ Outcome run(const Invocation& what) {
     ::fcntl(to_child, F_SETFL, O_NONBLOCK);
   }
   const double begin = now();
-  bool asked = what.interrupt_after <= 0;
+  const std::function<bool()> interrupt_when = what.interrupt_when || what.interrupt_after <= 0
+                                                   ? what.interrupt_when
+                                                   : [&] { return now() - begin > what.interrupt_after; };
+  bool asked = !interrupt_when;
   while (from_out >= 0 || from_err >= 0) {
     pollfd fds[3] = {{from_out, POLLIN, 0}, {from_err, POLLIN, 0}, {to_child, POLLOUT, 0}};
-    ::poll(fds, 3, what.kill_when ? 1 : asked ? 1000 : 20);
+    ::poll(fds, 3, what.kill_when || what.interrupt_when ? 1 : asked ? 1000 : 20);
     if (fds[0].revents != 0) drain(from_out, outcome.out);
     if (fds[1].revents != 0) drain(from_err, outcome.err);
     if (to_child >= 0 && fds[2].revents != 0) {
@@ -103,7 +106,7 @@ Outcome run(const Invocation& what) {
       }
     }
     if (what.kill_when && what.kill_when()) ::kill(child, SIGKILL);
-    if (!asked && now() - begin > what.interrupt_after) {
+    if (!asked && interrupt_when()) {
       ::kill(child, SIGINT);
       asked = true;
     }

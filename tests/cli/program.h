@@ -14,6 +14,7 @@ struct Invocation {
   std::string input;                     // for standard input
   std::size_t file_size_limit = 0;       // bytes any file may grow to (RLIMIT_FSIZE); 0 = no limit
   double interrupt_after = 0;            // seconds until SIGINT; 0 = never
+  std::function<bool()> interrupt_when;  // asked every millisecond; true = SIGINT, once
   std::function<bool()> kill_when;       // asked every millisecond; true = SIGKILL
   std::filesystem::path folder;          // to run in; empty = here
 };
