@@ -35,6 +35,11 @@ struct ParameterGroup {
   AdamState state;
 };
 
+// The groups that every optimiser has: means, quats, log_scales, opacity_logits, sh_base, sh_rest, modes, then weight
+// and bias of each layer of the networks, FeatureNet's first. They point into the avatar and to the two arrays.
+std::vector<ParameterGroup> parameter_groups(GaussianAvatar& avatar, std::vector<float>& sh_base,
+                                             std::vector<float>& sh_rest);
+
 // Steps may run behind: only losses() and store() wait for them. Not thread-safe.
 class AvatarOptimiser {
  public:

@@ -28,18 +28,8 @@ void check_group(const ParameterGroup& group) {
 GaussianOptimiser::GaussianOptimiser(GaussianAvatar& avatar, const GaussianTrainOptions& options)
     : avatar_(avatar), options_(options), frames_(avatar.head) {
   take_sh();
-  Gaussians& g = avatar_.gaussians;
-  groups_ = {{"means", &g.means, {}, {}},
-             {"quats", &g.quats, {}, {}},
-             {"log_scales", &g.log_scales, {}, {}},
-             {"opacity_logits", &g.opacity_logits, {}, {}},
-             {"sh_base", &sh_base_, {}, {}},
-             {"sh_rest", &sh_rest_, {}, {}},
-             {"modes", &avatar_.modes.colour, {}, {}}};
-  if (!avatar_.g2anet.empty()) {
-    learner_.emplace(avatar_);
-    for (const G2aLearner::Parameter& p : learner_->parameters()) groups_.push_back({p.name, p.values, {}, {}});
-  }
+  groups_ = parameter_groups(avatar_, sh_base_, sh_rest_);
+  if (!avatar_.g2anet.empty()) learner_.emplace(avatar_);
   resize_work();
 }
 

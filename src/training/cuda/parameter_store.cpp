@@ -46,23 +46,8 @@ CudaOptimiser::CudaOptimiser(GaussianAvatar& avatar, const GaussianTrainOptions&
       options_(options),
       frames_(avatar, options, reader, memory_for_frames(), stream_),
       losses_(std::vector<training_cuda::Losses>(1)) {
-  Gaussians& g = avatar_.gaussians;
-  groups_ = {{"means", &g.means, {}, {}},
-             {"quats", &g.quats, {}, {}},
-             {"log_scales", &g.log_scales, {}, {}},
-             {"opacity_logits", &g.opacity_logits, {}, {}},
-             {"sh_base", &sh_base_, {}, {}},
-             {"sh_rest", &sh_rest_, {}, {}},
-             {"modes", &avatar_.modes.colour, {}, {}}};
-  if (!avatar_.g2anet.empty()) {
-    for (auto* stack : {&avatar_.g2anet.feature, &avatar_.g2anet.rotation}) {
-      for (G2aLayer& layer : *stack) {
-        groups_.push_back({"g2anet." + layer.name + ".weight", &layer.weight, {}, {}});
-        groups_.push_back({"g2anet." + layer.name + ".bias", &layer.bias, {}, {}});
-      }
-    }
-  }
-  split_rows(g.sh, sh_base_, sh_rest_);
+  groups_ = parameter_groups(avatar_, sh_base_, sh_rest_);
+  split_rows(avatar_.gaussians.sh, sh_base_, sh_rest_);
   fetch();
 }
 
