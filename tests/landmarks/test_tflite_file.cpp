@@ -14,7 +14,7 @@ class FlatWriter {
  public:
   explicit FlatWriter(const char* id) {
     put32(0);
-    bytes.insert(bytes.end(), id, id + 4);
+    for (int i = 0; i < 4; ++i) bytes.push_back(static_cast<std::uint8_t>(id[i]));
   }
   // A table with `fields` slots of four bytes, all present. Returns its position; slot i is at position + 4 + 4 i.
   std::size_t table(const std::vector<std::int32_t>& slots) {
@@ -41,7 +41,7 @@ class FlatWriter {
   void raw(std::size_t from, const std::vector<std::uint8_t>& values) {
     refer(from, bytes.size());
     put32(static_cast<std::uint32_t>(values.size()));
-    bytes.insert(bytes.end(), values.begin(), values.end());
+    for (const std::uint8_t v : values) bytes.push_back(v);
     while (bytes.size() % 4 != 0) bytes.push_back(0);
   }
   // A vector of `count` tables to be filled in; returns where its first reference stands.
