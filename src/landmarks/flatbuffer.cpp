@@ -21,6 +21,7 @@ FlatTable::FlatTable(const FileBytes& file, std::size_t offset) : file_(&file), 
   fields_size_ = file.read<std::uint16_t>(fields_, "the fields of a table");
   if (fields_size_ < 4) file.damaged("a table has a list of fields that is too short");
   file.need(fields_, fields_size_, "the fields of a table");
+  file.need(offset, file.read<std::uint16_t>(fields_ + 2, "the size of a table"), "a table");
 }
 
 std::size_t FlatTable::position(int field) const {

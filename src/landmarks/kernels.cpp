@@ -78,7 +78,7 @@ Kernel make_reshape(const KernelContext& context) {
   };
 }
 
-Kernel make_concatenation(const KernelContext& context, const at::Device& device) {
+Kernel make_concatenation(const KernelContext& context) {
   const auto dimensions = static_cast<std::int64_t>(context.result().size());
   std::int64_t axis = context.options()[0];
   if (axis < 0) axis += dimensions;
@@ -97,7 +97,6 @@ Kernel make_concatenation(const KernelContext& context, const at::Device& device
   context.expect(joined);
   const std::int64_t held = held_axis(axis, joined.size());
   const int activation = context.options()[1];
-  (void)device;
   return [held, activation](const std::vector<at::Tensor>& in) { return activate(at::cat(in, held), activation); };
 }
 
@@ -243,7 +242,7 @@ Kernel make_kernel(const KernelContext& context, const at::Device& device) {
     case TfliteOp::kReshape:
       return make_reshape(context);
     case TfliteOp::kConcatenation:
-      return make_concatenation(context, device);
+      return make_concatenation(context);
     case TfliteOp::kPad:
       return make_pad(context);
     case TfliteOp::kResizeBilinear:

@@ -43,7 +43,7 @@ void expect_version(const KernelContext& context, int version) {
                 "use the pinned version of the network that scripts/setup fetches");
 }
 
-// Options: three 32-bit numbers, padding (0 same, 1 valid; TensorFlow Lite's own numbering + 1 is stored), stride x, y.
+// Options: three 32-bit numbers, padding, stride x, stride y.
 Kernel make_transposed_convolution(const KernelContext& context, const at::Device& device) {
   context.expect_inputs(3);
   const std::span<const std::uint8_t> raw = context.op().custom_options;

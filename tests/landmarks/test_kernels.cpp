@@ -7,7 +7,6 @@
 #include "landmarks/kernels.h"
 #include "landmarks/windows.h"
 #include "mien/base/error.h"
-#include "mien/base/random.h"
 
 namespace mien {
 namespace {
@@ -296,6 +295,79 @@ TEST(Kernels, LooksCloserWhereTheMatrixSays) {
     for (int k = 0; k < 2; ++k)
       EXPECT_NEAR(moved[0][i][k].item<double>(),
                   m[k][0] * p[0][i][0].item<double>() + m[k][1] * p[0][i][1].item<double>() + m[k][2], 1e-5);
+}
+
+// A FlexBuffers map of small whole numbers, and one list of them.
+std::vector<std::uint8_t> flex_map(const std::vector<std::pair<std::string, std::vector<int>>>& entries) {
+  std::vector<std::uint8_t> out;
+  std::vector<std::size_t> keys, lists;
+  const auto put = [&](std::size_t value) { out.push_back(static_cast<std::uint8_t>(value)); };
+  for (const auto& [name, values] : entries) {
+    keys.push_back(out.size());
+    for (const char letter : name) put(static_cast<std::size_t>(letter));
+    put(0);
+    put(values.size());
+    lists.push_back(out.size());
+    for (const int v : values) put(static_cast<std::size_t>(v));
+  }
+  put(entries.size());
+  const std::size_t index = out.size();
+  for (const std::size_t key : keys) put(out.size() - key);
+  put(out.size() - index);
+  put(1);
+  put(entries.size());
+  const std::size_t first = out.size();
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const std::vector<int>& values = entries[i].second;
+    put(values.size() == 1 ? static_cast<std::size_t>(values[0]) : out.size() - lists[i]);
+  }
+  for (const auto& entry : entries) put(entry.second.size() == 1 ? 1 << 2 : 11 << 2);
+  put(out.size() - first);
+  put(9 << 2);
+  put(1);
+  return out;
+}
+
+TEST(Kernels, FramesLandmarksLevel) {
+  const std::vector<std::uint8_t> options = flex_map({{"left_rotation_idx", {0}},
+                                                      {"output_height", {8}},
+                                                      {"output_width", {16}},
+                                                      {"right_rotation_idx", {2}},
+                                                      {"scale_x", {2}},
+                                                      {"scale_y", {3}},
+                                                      {"subset_idxs", {0, 2, 3}},
+                                                      {"target_rotation_radians", {0}}});
+  Bench bench(TfliteOp::kCustom, {});
+  bench.op.custom = "Landmarks2TransformMatrix";
+  bench.op.version = 2;
+  bench.op.custom_options = options;
+  const at::Tensor p = bench.input({1, 5, 3});
+  const at::Tensor found = bench.run({1, 4, 4});
+  for (int n = 0; n < 2; ++n) {
+    const auto x = [&](int i) { return p[n][i][0].item<double>(); };
+    const auto y = [&](int i) { return p[n][i][1].item<double>(); };
+    const double angle = std::atan2(y(2) - y(0), x(2) - x(0)), c = std::cos(angle), s = std::sin(angle);
+    double low[2] = {1e9, 1e9}, high[2] = {-1e9, -1e9};
+    for (const int i : {0, 2, 3}) {
+      const double along[2] = {c * x(i) + s * y(i), c * y(i) - s * x(i)};
+      for (int k = 0; k < 2; ++k) {
+        low[k] = std::min(low[k], along[k]);
+        high[k] = std::max(high[k], along[k]);
+      }
+    }
+    const double middle[2] = {(low[0] + high[0]) / 2, (low[1] + high[1]) / 2};
+    const double half[2] = {(high[0] - low[0]) / 2 * 2, (high[1] - low[1]) / 2 * 3};
+    for (const double u : {0.0, 16.0}) {
+      for (const double v : {0.0, 8.0}) {  // the corners of the small picture
+        const double a = middle[0] + (u > 0 ? 1 : -1) * half[0], b = middle[1] + (v > 0 ? 1 : -1) * half[1];
+        const double expected[2] = {c * a - s * b, s * a + c * b};
+        for (int k = 0; k < 2; ++k)
+          EXPECT_NEAR(
+              found[n][k][0].item<double>() * u + found[n][k][1].item<double>() * v + found[n][k][3].item<double>(),
+              expected[k], 1e-4);
+      }
+    }
+  }
 }
 
 TEST(Kernels, RefuseWhatDoesNotFit) {

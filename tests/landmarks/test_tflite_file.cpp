@@ -78,8 +78,8 @@ std::vector<std::uint8_t> tiny_network() {
     w.refer(buffers + 4 * i, buffer);
     w.raw(w.slot(buffer, 0), data[i]);
   }
-  const std::size_t graph = w.table({0, 0, 0, 0});
-  w.refer(w.list(w.slot(model, 2), 1), graph);
+  const std::size_t graphs = w.list(w.slot(model, 2), 1), graph = w.table({0, 0, 0, 0});
+  w.refer(graphs, graph);
   const struct {
     std::vector<std::int32_t> shape;
     int type, buffer;
@@ -97,11 +97,12 @@ std::vector<std::uint8_t> tiny_network() {
   const std::size_t operations = w.list(w.slot(graph, 3), 3);
   const struct { std::vector<std::int32_t> inputs, outputs; } wires[] = {{{1}, {2}}, {{0, 2, 3}, {4}}, {{4}, {5}}};
   for (std::size_t i = 0; i < 3; ++i) {
-    const std::size_t op = w.table({static_cast<std::int32_t>(i), 0, 0, 1, 0});
+    const std::vector<std::int32_t> plain = {static_cast<std::int32_t>(i), 0, 0}, with_options = {1, 0, 0, 1, 0};
+    const std::size_t op = w.table(i == 1 ? with_options : plain);
     w.refer(operations + 4 * i, op);
+    if (i == 1) w.refer(w.slot(op, 4), w.table({0, 1, 1, 0, 1, 1}));
     w.vector(w.slot(op, 1), wires[i].inputs);
     w.vector(w.slot(op, 2), wires[i].outputs);
-    w.refer(w.slot(op, 4), w.table({0, 1, 1, 0, 1, 1}));
   }
   return w.bytes;
 }
