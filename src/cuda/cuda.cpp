@@ -39,6 +39,11 @@ const std::string& cuda_missing() {
   return problem;
 }
 
+int cuda_device_count() {
+  int devices = 0;
+  return cuda_missing().empty() && cudaGetDeviceCount(&devices) == cudaSuccess ? devices : 0;
+}
+
 std::string cuda_device_name() {
   int device = 0, driver = 0;
   cudaDeviceProp properties = {};

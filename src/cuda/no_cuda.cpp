@@ -18,6 +18,9 @@ const std::string& cuda_missing() {
 std::string cuda_device_name() {
   refuse();
 }
+int cuda_device_count() {
+  return 0;
+}
 int cuda_capability() {
   return 0;
 }

@@ -42,9 +42,9 @@ inline TwoRanks run_two_ranks(const std::string& worker, const std::filesystem::
   const int port = free_port();
   const auto start = [&](int rank) {
     const std::string line = fmt::format(
-        "WORLD_SIZE=2 RANK={} MASTER_PORT={} MIEN_TEST_FOLDER='{}' OMP_NUM_THREADS=1 '{}' "
-        "--gtest_also_run_disabled_tests --gtest_filter={} > '{}/log{}' 2>&1",
-        rank, port, folder.string(), program, worker, folder.string(), rank);
+        "WORLD_SIZE=2 RANK={0} LOCAL_RANK={0} MASTER_PORT={1} MIEN_TEST_FOLDER='{2}' OMP_NUM_THREADS=1 '{3}' "
+        "--gtest_also_run_disabled_tests --gtest_filter={4} > '{2}/log{0}' 2>&1",
+        rank, port, folder.string(), program, worker);
     return std::async(std::launch::async, [line] { return std::system(line.c_str()); });
   };
   std::future<int> ranks[2] = {start(0), start(1)};

@@ -7,6 +7,7 @@
 
 #include "base/two_ranks.h"
 #include "mien/base/rank_group.h"
+#include "mien/cuda/cuda.h"
 #include "training/ball_capture.h"
 
 namespace mien {
@@ -113,6 +114,34 @@ TEST_F(GaussianRanks, TwoAreOneWithTwiceThePictures) {
   write(folder_ / "one", train_gaussian_avatar(capture, options_, nullptr));
   const double together = apart(folder_ / "two", folder_ / "one");
   EXPECT_GT(apart(folder_ / "half", folder_ / "one"), 50 * together) << together;
+}
+
+// On GPUs each rank goes its own way for a while, and then they are averaged: what comes out is no worse than one rank.
+TEST_F(Worker, DISABLED_TrainsGaussiansOnGpus) {
+  options_.device = Device::kCuda;
+  options_.networks = true;
+  options_.grow_to = 1400;
+  options_.canonical_steps = 60;
+  options_.dynamic_steps = 340;
+  options_.initialise.surface_count = 1500;
+  options_.progress = nullptr;
+  GaussianTrainReport report;
+  const GaussianAvatar avatar = train_gaussian_avatar(Capture::load(folder_), options_, &report);
+  EXPECT_TRUE(report.cuda);
+  EXPECT_TRUE(report.finished);
+  write(folder_ / (options_.ranks.leads() ? "first" : "second"), avatar);
+  GaussianEvaluationOptions evaluation;
+  evaluation.split = "train";
+  evaluation.every = 1;
+  EXPECT_GT(evaluate_gaussian_avatar(avatar, Capture::load(folder_), evaluation).psnr, 27);
+}
+
+TEST_F(GaussianRanks, TwoGpusEndWithTheSameAvatar) {
+  if (cuda_device_count() < 2) GTEST_SKIP() << "fewer than two GPUs";
+  const TwoRanks ranks = run_two_ranks("Worker.DISABLED_TrainsGaussiansOnGpus", folder_);
+  EXPECT_EQ(ranks.status[0], 0) << ranks.said[0];
+  EXPECT_EQ(ranks.status[1], 0) << ranks.said[1];
+  EXPECT_EQ(apart(folder_ / "first", folder_ / "second"), 0);
 }
 
 }  // namespace

@@ -20,6 +20,8 @@ using CudaStream = CUstream_st*;
 
 // Why nothing can run on a GPU here, in one line; empty when it can. Asks the driver once.
 const std::string& cuda_missing();
+// How many devices this process sees; 0 where nothing can run on a GPU.
+int cuda_device_count();
 // For reports: name, compute capability and memory of the current device, and the version of the driver.
 std::string cuda_device_name();
 // Compute capability of the current device, 10 x major + minor; 0 where nothing can run on a GPU.

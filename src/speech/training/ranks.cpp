@@ -2,19 +2,17 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#ifdef MIEN_HAVE_GLOO
-#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
-#endif
 
 #include <charconv>
-#include <chrono>
 #include <cstdlib>
 #include <sstream>
 #include <string>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "mien/base/error.h"
 #include "mien/base/log.h"
+#include "speech/training/rank_pulse.h"
+#include "speech/training/rank_transport.h"
 
 namespace mien {
 namespace {
@@ -49,9 +47,9 @@ void choose_gpu() {
 }
 
 // All in one piece, so that one exchange does for all.
-at::Tensor joined(const std::vector<at::Tensor>& tensors) {
+at::Tensor joined(const std::vector<at::Tensor>& tensors, at::Device device) {
   std::vector<at::Tensor> flat;
-  for (const at::Tensor& t : tensors) flat.push_back(t.detach().to(at::kCPU, at::kFloat).reshape({-1}));
+  for (const at::Tensor& t : tensors) flat.push_back(t.detach().to(device, at::kFloat).reshape({-1}));
   return at::cat(flat);
 }
 
@@ -64,35 +62,24 @@ void spread(const at::Tensor& all, const std::vector<at::Tensor>& tensors) {
   }
 }
 
-}  // namespace
-
-#ifdef MIEN_HAVE_GLOO
-
-struct Ranks::Group {
-  c10::intrusive_ptr<c10d::Store> store;
-  std::unique_ptr<c10d::ProcessGroupGloo> gloo;
-};
-
-namespace {
-
-// Longer than the slowest rank takes to read its data, or the first one to validate.
-constexpr std::chrono::minutes kLongestWait(10);
-
-// Waits for an exchange; Gloo notices at once when the process at the other end has died.
-template <typename Work>
-void finish(const Work& work, int rank, int size) {
-  try {
-    work->wait();
-  } catch (const std::exception& error) {
-    const std::string why = error.what();
-    throw Error(ErrorCode::kIo,
-                fmt::format("rank {} of {}: another rank has ended or cannot be reached ({})", rank, size,
-                            why.substr(0, std::min<std::size_t>(why.find('\n'), 160))),
-                "see what the other ranks said, and start all of them again: they go on from the last checkpoint");
-  }
+std::string first_line(const std::exception& error) {
+  const std::string why = error.what();
+  return why.substr(0, std::min<std::size_t>(why.find('\n'), 160));
 }
 
 }  // namespace
+
+struct Ranks::Group {
+  RankMeeting meeting;
+  std::optional<RankTransport> gloo, nccl;
+
+  // The same on every rank for the same kind of tensor. What lies on a GPU stays there where NCCL is; a build with only
+  // one of the two uses that for everything.
+  const RankTransport& transport(const at::Tensor& tensor) const {
+    if (!gloo || (nccl && tensor.is_cuda())) return *nccl;
+    return *gloo;
+  }
+};
 
 Ranks Ranks::from_environment() {
   Ranks out;
@@ -105,61 +92,54 @@ Ranks Ranks::from_environment() {
   options.port = static_cast<std::uint16_t>(number("MASTER_PORT", "29500", 1, 65535));
   options.isServer = out.rank_ == 0;
   options.numWorkers = static_cast<std::size_t>(out.size_);
+  out.group_ = std::make_shared<Group>();
   try {
-    out.group_ = std::make_shared<Group>();
-    out.group_->store = c10::make_intrusive<c10d::TCPStore>(host, options);
-    const auto gloo = c10d::ProcessGroupGloo::Options::create(kLongestWait);
-    gloo->devices.push_back(host == "127.0.0.1" || host == "localhost"
-                                ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
-                                : c10d::ProcessGroupGloo::createDefaultDevice());
-    out.group_->gloo = std::make_unique<c10d::ProcessGroupGloo>(out.group_->store, out.rank_, out.size_, gloo);
+    RankMeeting& meeting = out.group_->meeting;
+    meeting = {c10::make_intrusive<c10d::TCPStore>(host, options), host, out.rank_, out.size_, nullptr};
+    meeting.pulse = std::make_shared<RankPulse>(host, options.port, out.rank_, out.size_);
+    out.group_->gloo = gloo_transport(meeting);
+    out.group_->nccl = nccl_transport(meeting);
   } catch (const std::exception& error) {
-    const std::string why = error.what();
     throw Error(ErrorCode::kIo,
                 fmt::format("rank {} of {} does not meet the others at {}:{}: {}", out.rank_, out.size_, host,
-                            options.port, why.substr(0, why.find('\n'))),
+                            options.port, first_line(error)),
                 "start all ranks at once, with the same MASTER_ADDR and MASTER_PORT");
   }
-  spdlog::info("rank {} of {}", out.rank_, out.size_);
+  if (!out.group_->gloo && !out.group_->nccl) {
+    throw Error(ErrorCode::kMissingFeature,
+                "several ranks are asked for (WORLD_SIZE), and this build has no Gloo, nor NCCL with a GPU",
+                "build it where Gloo's headers are (Debian: libgloo-dev) or NCCL's, or leave WORLD_SIZE out");
+  }
+  spdlog::info("rank {} of {}{}", out.rank_, out.size_, out.group_->nccl ? ", tensors on GPUs by NCCL" : "");
   return out;
 }
 
 void Ranks::average(const std::vector<at::Tensor>& tensors) const {
   if (size_ == 1 || tensors.empty()) return;
-  std::vector<at::Tensor> all = {joined(tensors)};
-  finish(group_->gloo->allreduce(all), rank_, size_);
-  spread(all[0] / size_, tensors);
+  const RankTransport& transport = group_->transport(tensors[0]);
+  at::Tensor all = joined(tensors, transport.device);
+  exchange([&] { transport.sum(all); });
+  spread(all / size_, tensors);
 }
 
 void Ranks::share(const std::vector<at::Tensor>& tensors) const {
   if (size_ == 1 || tensors.empty()) return;
-  std::vector<at::Tensor> all = {joined(tensors)};
-  finish(group_->gloo->broadcast(all), rank_, size_);
-  spread(all[0], tensors);
+  const RankTransport& transport = group_->transport(tensors[0]);
+  at::Tensor all = joined(tensors, transport.device);
+  exchange([&] { transport.from_first(all); });
+  spread(all, tensors);
 }
 
-#else
-
-struct Ranks::Group {};
-
-Ranks Ranks::from_environment() {
-  if (number("WORLD_SIZE", "1", 1, 4096) == 1) return {};
-  throw Error(ErrorCode::kMissingFeature, "several ranks are asked for (WORLD_SIZE), and this build has no Gloo",
-              "build it where Gloo's headers are (Debian: libgloo-dev), or leave WORLD_SIZE out");
+void Ranks::exchange(const std::function<void()>& work) const {
+  try {
+    work();
+  } catch (const std::exception& error) {
+    throw Error(
+        ErrorCode::kIo,
+        fmt::format("rank {} of {}: another rank has ended or cannot be reached ({})", rank_, size_, first_line(error)),
+        "see what the other ranks said, and start all of them again: they go on from the last checkpoint");
+  }
 }
-
-void Ranks::average(const std::vector<at::Tensor>& tensors) const {
-  static_cast<void>(joined);
-  static_cast<void>(spread);
-  static_cast<void>(choose_gpu);
-  MIEN_CHECK(size_ == 1, "{} tensors", tensors.size());
-}
-
-void Ranks::share(const std::vector<at::Tensor>& tensors) const {
-  average(tensors);
-}
-
-#endif
 
 double Ranks::average(double value) const {
   if (size_ == 1) return value;

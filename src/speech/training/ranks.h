@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -13,12 +14,12 @@ namespace mien {
 // Found in the environment, as torchrun and other launchers set it: WORLD_SIZE, RANK, MASTER_ADDR (default 127.0.0.1)
 // and MASTER_PORT (default 29500); LOCAL_RANK, where it is set, says which GPU is this rank's. All ranks must call the
 // same functions in the same order; each waits for the others, ten minutes at most, and throws kIo when one is gone.
-// Tensors on a GPU go by way of the host (Gloo).
+// Tensors on GPUs go by NCCL where the build has it, else by way of the host (Gloo).
 class Ranks {
  public:
   Ranks() = default;  // one rank: nothing is waited for
   // One rank without WORLD_SIZE, or with 1. Throws kBadArgument for values that are none, kMissingFeature where this
-  // build has no Gloo, kIo when the others cannot be met.
+  // build has neither Gloo nor NCCL, kIo when the others cannot be met.
   static Ranks from_environment();
 
   int rank() const { return rank_; }
@@ -36,6 +37,8 @@ class Ranks {
 
  private:
   struct Group;
+  void exchange(const std::function<void()>& work) const;
+
   std::shared_ptr<Group> group_;
   int rank_ = 0, size_ = 1;
 };

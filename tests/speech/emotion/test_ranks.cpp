@@ -123,6 +123,33 @@ TEST(Ranks, NumbersAndArraysArriveWhole) {
   EXPECT_EQ(ranks.status[1], 0) << ranks.said[1];
 }
 
+// Tensors on two GPUs meet there, by NCCL.
+TEST(RanksWorker, DISABLED_ExchangesOnGpus) {
+  const Ranks ranks = Ranks::from_environment();
+  const auto cuda = at::TensorOptions().device(at::kCUDA);
+  ASSERT_EQ(at::getNumGPUs(), 1u) << "each rank sees its own GPU";
+  const float own = ranks.leads() ? 1.0f : 4.0f;
+  const at::Tensor a = at::full({1000, 3}, own, cuda), b = at::full({7}, 2 * own, cuda);
+  ranks.average({a, b});
+  EXPECT_TRUE(a.is_cuda());
+  EXPECT_EQ(a.sum().item<float>(), 7500);
+  EXPECT_EQ(b.sum().item<float>(), 35);
+  const at::Tensor c = at::full({5}, own, cuda);
+  ranks.share({c});
+  EXPECT_EQ(c.sum().item<float>(), 5);
+  EXPECT_EQ(ranks.average(static_cast<double>(own)), 2.5) << "and what lies in host memory goes too";
+}
+
+TEST(Ranks, GpusExchange) {
+  if (at::getNumGPUs() < 2) GTEST_SKIP() << "fewer than two GPUs";
+  const fs::path folder = fs::temp_directory_path() / fmt::format("mien_gpus_{}", ::getpid());
+  fs::create_directories(folder);
+  const TwoRanks ranks = run_two_ranks("RanksWorker.DISABLED_ExchangesOnGpus", folder);
+  fs::remove_all(folder);
+  EXPECT_EQ(ranks.status[0], 0) << ranks.said[0];
+  EXPECT_EQ(ranks.status[1], 0) << ranks.said[1];
+}
+
 // The first rank dies without a word while the other waits for it.
 TEST(RanksWorker, DISABLED_LosesOne) {
   const RankGroup group = rank_group_from_environment();
