@@ -80,7 +80,8 @@ void quiet_ffmpeg() {
   std::call_once(once, [] { av_log_set_callback(log_line); });
 }
 
-FfmpegInput::FfmpegInput(ByteSource source, AVMediaType type) : source_(std::move(source)) {
+FfmpegInput::FfmpegInput(ByteSource source, AVMediaType type, bool keep_going)
+    : source_(std::move(source)), keep_going_(keep_going) {
   quiet_ffmpeg();
   try {
     open_container();
@@ -165,18 +166,20 @@ double FfmpegInput::duration() const {
   return format_->duration > 0 ? static_cast<double>(format_->duration) / AV_TIME_BASE : 0;
 }
 
+void FfmpegInput::fail(const std::string& what) {
+  if (!keep_going_) throw Error(ErrorCode::kBadFile, name() + ": " + what, "copy or record the file again");
+  if (damage_.empty()) damage_ = what;
+}
+
 void FfmpegInput::note_damage(int code) {
   ++bad_packets_;
   if (bad_packets_ == 1) spdlog::warn("{}: a damaged packet is left out ({})", name(), av_error(code));
   // Recorders leave a broken packet at the start or end of good files; more is damage.
-  if (bad_packets_ > 3 + good_packets_ / 100) {
-    throw Error(ErrorCode::kBadFile,
-                fmt::format("{}: is damaged at about {:.1f} s ({})", name(), decoded_until_, av_error(code)),
-                "copy or record the file again");
-  }
+  if (bad_packets_ > 3 + good_packets_ / 100)
+    fail(fmt::format("is damaged at about {:.1f} s ({})", decoded_until_, av_error(code)));
 }
 
-void FfmpegInput::check_end() const {
+void FfmpegInput::check_end() {
   // A duration estimated from the bit rate says nothing.
   const bool known = format_->duration_estimation_method != AVFMT_DURATION_FROM_BITRATE && source_.seekable();
   // Where an index counts the packets, they are counted (PCM is counted in samples, packed as it comes).
@@ -184,41 +187,46 @@ void FfmpegInput::check_end() const {
   const bool counted = codec.codec_type == AVMEDIA_TYPE_VIDEO || codec.frame_size >= 128;
   const bool packets_miss =
       counted && good_packets_ + bad_packets_ < static_cast<int>(0.9 * static_cast<double>(stream_->nb_frames));
-  if (packets_miss || (known && decoded_until_ < duration() * 0.95 - 0.5)) {
-    throw Error(ErrorCode::kBadFile,
-                fmt::format("{}: is truncated: its header says {:.2f} s, {:.2f} s are there", name(), duration(),
-                            decoded_until_),
-                "copy or record the file again");
-  }
+  if (packets_miss || (known && decoded_until_ < duration() * 0.95 - 0.5))
+    fail(fmt::format("is truncated: its header says {:.2f} s, {:.2f} s are there", duration(), decoded_until_));
 }
 
-bool FfmpegInput::send_packet() {
+bool FfmpegInput::read_packet() {
   for (;;) {
     const int result = av_read_frame(format_, packet_.get());
     if (!read_failure_.empty()) throw Error(ErrorCode::kIo, read_failure_);
     if (result < 0) {
-      if (result != AVERROR_EOF && result != AVERROR(EAGAIN)) {
-        throw Error(
-            ErrorCode::kBadFile,
-            fmt::format("{}: is damaged or truncated at about {:.1f} s ({})", name(), decoded_until_, av_error(result)),
-            "copy or record the file again");
-      }
-      avcodec_send_packet(decoder_.get(), nullptr);
+      if (result != AVERROR_EOF && result != AVERROR(EAGAIN))
+        fail(fmt::format("is damaged or truncated at about {:.1f} s ({})", decoded_until_, av_error(result)));
       return false;
     }
-    if (packet_->stream_index != stream_->index) {
-      av_packet_unref(packet_.get());
-      continue;
-    }
+    if (packet_->stream_index == stream_->index) return true;
+    av_packet_unref(packet_.get());
+  }
+}
+
+std::vector<std::int64_t> FfmpegInput::packet_times() {
+  std::vector<std::int64_t> times;
+  while (read_packet()) {
+    if (packet_->pts != AV_NOPTS_VALUE) times.push_back(packet_->pts);
+    av_packet_unref(packet_.get());
+  }
+  std::sort(times.begin(), times.end());
+  return times;
+}
+
+bool FfmpegInput::send_packet() {
+  while (read_packet()) {
     const int sent = avcodec_send_packet(decoder_.get(), packet_.get());
     av_packet_unref(packet_.get());
-    if (sent < 0) {
-      note_damage(sent);
-      continue;
+    if (sent >= 0) {
+      ++good_packets_;
+      return true;
     }
-    ++good_packets_;
-    return true;
+    note_damage(sent);
   }
+  avcodec_send_packet(decoder_.get(), nullptr);
+  return false;
 }
 
 AVFrame* FfmpegInput::next() {

@@ -10,6 +10,7 @@ extern "C" {
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "media/byte_source.h"
 
@@ -33,7 +34,8 @@ class FfmpegInput {
  public:
   // Finds the best stream of `type` and opens its decoder. Throws kBadFile: not a media file, or none of `type` in it
   // (the message says what it holds instead).
-  FfmpegInput(ByteSource source, AVMediaType type);
+  // `keep_going`: damage ends the stream or leaves a part out, and damage() tells of it, instead of an exception.
+  FfmpegInput(ByteSource source, AVMediaType type, bool keep_going = false);
   ~FfmpegInput();
   FfmpegInput(const FfmpegInput&) = delete;
   FfmpegInput& operator=(const FfmpegInput&) = delete;
@@ -42,6 +44,11 @@ class FfmpegInput {
   // not decode beyond a few, or an end well before the container's own duration.
   AVFrame* next();
 
+  // When every packet is shown, in ascending order, in units of the stream's time base; as far as the packets say so.
+  // Decodes nothing, and leaves nothing for next().
+  std::vector<std::int64_t> packet_times();
+
+  const std::string& damage() const { return damage_; }  // in words; empty when there was none
   const AVFormatContext& format() const { return *format_; }
   const AVStream& stream() const { return *stream_; }
   const AVCodecContext& decoder() const { return *decoder_; }
@@ -54,7 +61,9 @@ class FfmpegInput {
   void close();
   bool send_packet();  // false when the demuxer has ended
   void note_damage(int code);
-  void check_end() const;
+  void check_end();
+  bool read_packet();                  // false at the end; the packet is the stream's
+  void fail(const std::string& what);  // throws, or notes it down
 
   ByteSource source_;
   AVIOContext* io_ = nullptr;
@@ -68,6 +77,8 @@ class FfmpegInput {
   int good_packets_ = 0;
   int bad_packets_ = 0;
   bool flushing_ = false;
+  bool keep_going_ = false;
+  std::string damage_;
 };
 
 }  // namespace mien::media

@@ -1,6 +1,7 @@
 // A build without FFmpeg: pictures and WAV work, the rest says what to install.
 #include "media/sample_source.h"
 #include "mien/base/error.h"
+#include "mien/media/steady_video.h"
 #include "mien/media/video.h"
 
 namespace mien {
@@ -36,6 +37,27 @@ const VideoInfo& VideoReader::info() const {
 }
 bool VideoReader::read(Image8&) {
   return false;
+}
+
+struct SteadyVideoReader::Impl {};
+SteadyVideoReader::SteadyVideoReader(const std::filesystem::path& path, const SteadyVideoOptions&) {
+  throw missing(path.string() + ": reading video");
+}
+SteadyVideoReader::~SteadyVideoReader() = default;
+const SteadyVideoInfo& SteadyVideoReader::info() const {
+  throw missing("reading video");
+}
+bool SteadyVideoReader::read(Image8&) {
+  return false;
+}
+bool SteadyVideoReader::skip() {
+  return false;
+}
+int SteadyVideoReader::position() const {
+  return 0;
+}
+const std::string& SteadyVideoReader::damage() const {
+  throw missing("reading video");
 }
 
 bool have_ffmpeg() {
