@@ -41,12 +41,13 @@ struct Omission {
 };
 
 struct SightedVideo {
-  std::string name;           // unique in a collection: the file's name without ending, letters, digits, - and _
-  std::string source;         // path, as given
-  std::string appearance;     // videos of the same look share it
-  int width = 0, height = 0;  // of the upright frame
-  double fps = 0;             // steady: frame i shows the moment (i + 0.5) / fps, whatever the file's time stamps
-  int frames = 0;             // of the whole video at that rate
+  std::string name;              // unique in a collection: the file's name without ending, letters, digits, - and _
+  std::string source;            // path, as given
+  std::string appearance;        // videos of the same look share it
+  int width = 0, height = 0;     // of the upright frame
+  std::array<int, 4> picture{};  // left, top, right, bottom in it: the picture without the bars of a letterbox
+  double fps = 0;                // steady: frame i shows the moment (i + 0.5) / fps, whatever the file's time stamps
+  int frames = 0;                // of the whole video at that rate
   bool has_audio = false;
   std::vector<Stretch> stretches;
   std::vector<Omission> omissions;
