@@ -11,107 +11,22 @@
 
 #include "mien/base/error.h"
 #include "mien/base/parallel.h"
-#include "mien/base/safetensors.h"
 #include "mien/capture/capture.h"
 #include "mien/geometry/raster.h"
 #include "mien/head/head_assets.h"
 #include "mien/head/measures.h"
-#include "mien/landmarks/face_networks.h"
-#include "mien/media/video.h"
 #include "mien/track/head_fit.h"
+#include "tools/sight_faces.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 using namespace mien;
+using mien::tools::Pictures;
+using mien::tools::sight;
 
 double wall() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-// Pictures of a video file or of a capture's sequence, in order.
-class Pictures {
- public:
-  explicit Pictures(const fs::path& video) : reader_(std::make_unique<VideoReader>(video)) {}
-  Pictures(const Capture& capture, const CaptureSequence& sequence) : capture_(&capture), sequence_(&sequence) {}
-  bool next(Image8& out) {
-    if (reader_) return reader_->read(out);
-    if (frame_ >= sequence_->frames) return false;
-    out = read_image(capture_->image_path(sequence_->views[0], frame_++));
-    return true;
-  }
-  double fps() const { return reader_ ? reader_->info().fps : sequence_->fps; }
-
- private:
-  std::unique_ptr<VideoReader> reader_;
-  const Capture* capture_ = nullptr;
-  const CaptureSequence* sequence_ = nullptr;
-  int frame_ = 0;
-};
-
-// The largest face of each picture, followed. Landmarks are kept in `cache`.
-SightedVideo sight(Pictures pictures, const std::string& name, const fs::path& cache,
-                   std::unique_ptr<FaceNetworks>& networks) {
-  SightedVideo video;
-  video.name = name;
-  video.fps = pictures.fps();
-  video.stretches.resize(1);
-  std::vector<FaceSighting>& frames = video.stretches[0].frames;
-  const fs::path file = cache / (name + ".points");
-  if (!cache.empty() && fs::exists(file)) {
-    const SafetensorsFile stored = SafetensorsFile::open(file);
-    const std::vector<float> size = stored.floats("size", {2}), points = stored.floats("points", {-1});
-    video.width = static_cast<int>(size[0]);
-    video.height = static_cast<int>(size[1]);
-    constexpr std::size_t kRow = 3 * kSightedPoints + 1;
-    frames.resize(points.size() / kRow);
-    for (std::size_t t = 0; t < frames.size(); ++t) {
-      const float* row = points.data() + t * kRow;
-      for (int i = 0; i < kSightedPoints; ++i) {
-        for (int k = 0; k < 3; ++k) frames[t].points[i][k] = row[3 * i + k];
-      }
-      frames[t].presence = frames[t].weight = row[kRow - 1];
-      if (frames[t].presence < 0.5f) frames[t].weight = 0;
-    }
-    return video;
-  }
-  if (!networks) networks = std::make_unique<FaceNetworks>();
-  std::vector<float> points;
-  FaceLandmarks last;
-  for (Image8 image; pictures.next(image);) {
-    video.width = image.width;
-    video.height = image.height;
-    const std::span<const Image8> one(&image, 1);
-    FaceRegion region;
-    FaceSighting sighting;
-    bool there = last.presence >= 0.5;
-    if (there) {
-      region = face_region(last);
-    } else {
-      const auto found = networks->detect(one)[0];
-      there = !found.empty();
-      if (there) region = face_region(found[0]);
-    }
-    if (there) {
-      last = networks->landmarks(one, std::span<const FaceRegion>(&region, 1), true)[0];
-      sighting.presence = static_cast<float>(last.presence);
-      for (int i = 0; i < kSightedPoints; ++i) sighting.points[i] = last.points[i];
-    }
-    sighting.weight = sighting.presence >= 0.5f ? sighting.presence : 0;
-    frames.push_back(sighting);
-    for (const auto& p : sighting.points) points.insert(points.end(), p.begin(), p.end());
-    points.push_back(sighting.presence);
-  }
-  video.frames = static_cast<int>(frames.size());
-  if (!cache.empty()) {
-    fs::create_directories(cache);
-    SafetensorsWriter writer;
-    const std::vector<float> size = {static_cast<float>(video.width), static_cast<float>(video.height)};
-    writer.add("size", {2}, size);
-    writer.add("points", {static_cast<std::int64_t>(points.size())}, points);
-    writer.write(file);
-  }
-  return video;
 }
 
 void dot(Image8& image, double x, double y, int radius, std::array<int, 3> colour) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "mien/base/error.h"
 #include "track/fit/key_frames.h"
@@ -67,7 +68,8 @@ class Fitter {
       : model_(model),
         videos_(videos),
         options_(options),
-        landmarks_(model),
+        response_(fit::find_landmark_response(model.id)),
+        landmarks_(model, response_ ? &*response_ : nullptr),
         weights_(fit::landmark_weights()),
         prior_(fit::default_expression_prior()) {}
 
@@ -119,7 +121,7 @@ class Fitter {
     }
     out.head = model_.with_identity(out.identity);
     out.offsets.assign(model_.mesh.positions.size(), Vec3::Zero());
-    person_ = fit::person_of(fit::LandmarkModel(out.head), Eigen::VectorXd());
+    person_ = fit::person_of(fit::LandmarkModel(out.head, response_ ? &*response_ : nullptr), Eigen::VectorXd());
   }
 
   void fit_frames(HeadFit& out) {
@@ -212,6 +214,7 @@ class Fitter {
   const HeadModel& model_;
   std::span<const SightedVideo> videos_;
   const HeadFitOptions& options_;
+  std::optional<fit::LandmarkResponse> response_;
   fit::LandmarkModel landmarks_;
   Eigen::VectorXd weights_;
   fit::ExpressionPrior prior_;

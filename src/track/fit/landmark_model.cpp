@@ -12,7 +12,7 @@ const std::array<std::array<LandmarkPair, 7>, 2> kLidPairs = {
      {{{173, 155}, {157, 154}, {158, 153}, {159, 145}, {160, 144}, {161, 163}, {246, 7}}}}};
 const std::array<std::array<int, 5>, 2> kIris = {{{473, 474, 475, 476, 477}, {468, 469, 470, 471, 472}}};
 
-LandmarkModel::LandmarkModel(const HeadModel& model) {
+LandmarkModel::LandmarkModel(const HeadModel& model, const LandmarkResponse* response) {
   if (static_cast<int>(model.landmarks.size()) != kSightedPoints || model.expression_count() < kArkitCount) {
     throw Error(ErrorCode::kBadArgument,
                 fmt::format("head model \"{}\" has {} landmarks and {} expressions; {} and at least {} are needed",
@@ -39,6 +39,10 @@ LandmarkModel::LandmarkModel(const HeadModel& model) {
   expression.resize(3 * n, kArkitCount);
   for (int e = 0; e < kArkitCount; ++e) {
     gather(model.expression.data() + static_cast<std::size_t>(e) * vertices, expression.col(e));
+  }
+  if (response != nullptr) {
+    rest += response->offset;
+    expression += response->expression;
   }
   for (int side = 0; side < 2; ++side) {
     const auto s = static_cast<std::size_t>(side);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mien/head/head_model.h"
+#include "track/fit/landmark_response.h"
 
 namespace mien::fit {
 
@@ -25,8 +26,9 @@ struct LandmarkModel {
   std::array<Eigen::Vector3d, 2> eye;  // eyeball centres: left, right
   std::array<Eigen::Matrix<double, 3, Eigen::Dynamic>, 2> eye_identity;  // [3, I]
 
-  // Throws kBadArgument when `model` has not the 478 landmarks and the 52 expressions.
-  explicit LandmarkModel(const HeadModel& model);
+  // `response` (nullptr = none) says how MediaPipe's points differ from the model's. Throws kBadArgument when `model`
+  // has not the 478 landmarks and the 52 expressions.
+  LandmarkModel(const HeadModel& model, const LandmarkResponse* response);
   int identity_count() const { return static_cast<int>(identity.cols()); }
 };
 
