@@ -19,6 +19,8 @@ struct HeadFitOptions {
   double expression_prior = 1;  // and towards a face at rest
   double smoothness = 1;        // and towards even motion
   bool static_offsets = true;   // the head's surface may leave the identity space, smoothly
+  bool landmark_response = true;  // correct for where MediaPipe's points lie on our head and how they lag behind it;
+                                  // false for points that lie exactly where HeadModel::landmarks says
   ProgressCallback progress;
 };
 

@@ -68,7 +68,7 @@ class Fitter {
       : model_(model),
         videos_(videos),
         options_(options),
-        response_(fit::find_landmark_response(model.id)),
+        response_(options.landmark_response ? fit::find_landmark_response(model.id) : std::nullopt),
         landmarks_(model, response_ ? &*response_ : nullptr),
         weights_(fit::landmark_weights()),
         prior_(fit::default_expression_prior()) {}

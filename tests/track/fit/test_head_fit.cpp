@@ -91,6 +91,7 @@ TEST(HeadFit, FindsMotionAndHeadFromTheirLandmarks) {
   const Scene scene = make_scene(*built_head(), 80, 0.15f);
   HeadFitOptions options;
   options.focal = {1100};
+  options.landmark_response = false;
   const HeadFit fit = fit_head(*built_head(), {&scene.video, 1}, options);
   ASSERT_EQ(fit.videos.size(), 1u);
   ASSERT_EQ(fit.videos[0].stretches.size(), 1u);
@@ -127,7 +128,10 @@ TEST(HeadFit, FillsGapsAndIsDeterministic) {
     frame.weight = 0;
     for (auto& p : frame.points) p = {1e4f, -1e4f, 0};
   }
-  const HeadFit a = fit_head(*built_head(), {&scene.video, 1}), b = fit_head(*built_head(), {&scene.video, 1});
+  HeadFitOptions options;
+  options.landmark_response = false;
+  const HeadFit a = fit_head(*built_head(), {&scene.video, 1}, options),
+                b = fit_head(*built_head(), {&scene.video, 1}, options);
   const FittedStretch& stretch = a.videos[0].stretches[0];
   for (int t = 0; t < 40; ++t) {
     const MotionFrame& frame = stretch.motion.frames[static_cast<std::size_t>(t)];
