@@ -10,6 +10,7 @@
 namespace mien::app {
 
 void add_speak_command(CLI::App& app);
+void add_track_command(CLI::App& app);
 void add_train_command(CLI::App& app);
 void add_render_command(CLI::App& app);
 void add_actor_command(CLI::App& app);

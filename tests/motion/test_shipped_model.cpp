@@ -29,7 +29,7 @@ class ShippedModel : public ::testing::Test {
       if (error.code() != ErrorCode::kNotFound) throw;
       GTEST_SKIP() << error.what();
     }
-    const std::vector<std::string>& names = SpeechDriver(model_).expression_names();
+    const std::vector<std::string> names = SpeechDriver(model_).expression_names();
     if (names.size() > head_.expression_names.size() ||
         !std::equal(names.begin(), names.end(), head_.expression_names.begin())) {
       GTEST_SKIP() << "the model was trained for another head";
