@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cmath>
-#include <string_view>
 
 #include "mien/base/error.h"
 #include "mien/base/file.h"
+#include "mien/base/html.h"
 #include "mien/base/progress.h"
 #include "mien/training/training_report.h"
 
@@ -21,43 +21,6 @@ constexpr const char* kStyle =
     "td{padding:.15em 1.2em .15em 0;vertical-align:top}td:first-child{color:#666}img{max-width:100%}"
     "svg{max-width:100%;height:auto;font:11px system-ui,sans-serif}.plots{display:flex;flex-wrap:wrap;gap:1em}"
     "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}td:first-child{color:#999}}";
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
-// RFC 4648.
-std::string base64(const std::vector<std::uint8_t>& bytes) {
-  constexpr const char* kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t word = 0;
-    for (std::size_t k = 0; k < 3; ++k) word = word << 8 | (k < count ? bytes[i + k] : 0u);
-    for (std::size_t k = 0; k < 4; ++k) out += k <= count ? kDigits[word >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
-}
 
 // 1, 2 or 5 times a power of ten, at least `least`.
 double round_step(double least) {
@@ -86,7 +49,7 @@ std::string plot(const std::string& name, const std::vector<TrainingCurves::Poin
   };
   std::string svg = fmt::format(
       "<svg viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\" aria-label=\"{2}\"><g stroke=\"#8886\">",
-      kWidth, kHeight, escaped(name));
+      kWidth, kHeight, escape_html(name));
   std::string labels = "<g fill=\"currentColor\">";
   for (int k = 0; low + k * grid <= high + 1e-9 * grid; ++k) {
     const double value = low + k * grid;
@@ -99,7 +62,7 @@ std::string plot(const std::string& name, const std::vector<TrainingCurves::Poin
     if (step < first || step > last) continue;
     svg += fmt::format("<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\" stroke-dasharray=\"4 3\"/>", x(step),
                        kTop, kHeight - kBottom);
-    labels += fmt::format("<text x=\"{:.1f}\" y=\"{}\">{}</text>", x(step) + 4, kTop - 3, escaped(stage));
+    labels += fmt::format("<text x=\"{:.1f}\" y=\"{}\">{}</text>", x(step) + 4, kTop - 3, escape_html(stage));
   }
   labels += fmt::format(
       "<text x=\"{}\" y=\"{}\">{:.0f}</text><text x=\"{}\" y=\"{}\" text-anchor=\"end\">step {:.0f}</text></g>", kLeft,
@@ -117,14 +80,14 @@ std::string plot(const std::string& name, const std::vector<TrainingCurves::Poin
     const auto count = static_cast<double>(end - i);
     svg += fmt::format("{:.1f},{:.1f} ", x(step / count), y(value / count));
   }
-  return fmt::format("<div><h2>{}: {:.4g}</h2>{}\"/></svg></div>\n", escaped(name), points.back().value, svg);
+  return fmt::format("<div><h2>{}: {:.4g}</h2>{}\"/></svg></div>\n", escape_html(name), points.back().value, svg);
 }
 
 std::string table(const char* title, const TrainingReportPage::Table& rows) {
   if (rows.empty()) return "";
   std::string out = fmt::format("<h2>{}</h2><table>\n", title);
   for (const auto& [name, value] : rows)
-    out += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", escaped(name), escaped(value));
+    out += fmt::format("<tr><td>{}</td><td>{}</td></tr>\n", escape_html(name), escape_html(value));
   return out + "</table>\n";
 }
 
@@ -152,7 +115,7 @@ void write_training_report(const fs::path& path, const TrainingReportPage& page)
       "<!DOCTYPE html>\n<html lang=\"en\"><head><meta "
       "charset=\"utf-8\"><title>{0}</title><style>{1}</style></head><body>\n"
       "<h1>{0}</h1><p>{2}</p>\n{3}<div class=\"plots\">\n{4}</div>\n{5}{6}{7}</body></html>\n",
-      escaped(page.title), kStyle, escaped(page.state), table("Figures", figures), plots, picture(page.preview),
+      escape_html(page.title), kStyle, escape_html(page.state), table("Figures", figures), plots, picture(page.preview),
       table("Options", page.options), table("Hardware", page.hardware));
   write_file(path, html.data(), html.size());
 }
