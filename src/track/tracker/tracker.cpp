@@ -11,9 +11,11 @@
 #include "mien/landmarks/face_descriptor.h"
 #include "mien/landmarks/face_networks.h"
 #include "mien/track/cut_video.h"
+#include "mien/track/report.h"
 #include "mien/track/sight_video.h"
 #include "track/tracker/looks.h"
 #include "track/tracker/person_choice.h"
+#include "track/tracker/sound_beside.h"
 #include "track/tracker/work_folder.h"
 #include "track/tracker/write_capture.h"
 #include "track/watch/persons.h"
@@ -51,6 +53,7 @@ class Tracker {
     cut();
     name_appearances();
     write_tracked_capture(output_, result_, options_);
+    report();
     return std::move(result_);
   }
 
@@ -156,14 +159,16 @@ class Tracker {
     for (TrackedVideo& video : result_.videos) {
       const SightedVideo& sighted = video.sighted;
       std::vector<CutStretch> stretches;
+      std::vector<fs::path> sounds;
       for (std::size_t s = 0; s < sighted.stretches.size(); ++s) {
         video.sequences.push_back(sighted.stretches.size() == 1 ? sighted.name
                                                                 : fmt::format("{}-{}", sighted.name, s + 1));
         const SequenceFiles files = sequence_files(video.sequences.back());
         fs::create_directories(output_ / files.images);
         fs::create_directories(output_ / files.masks);
+        sounds.push_back(output_ / files.audio);
         stretches.push_back({static_cast<int>(s), output_ / files.images, output_ / files.masks,
-                             sighted.has_audio ? output_ / files.audio : fs::path()});
+                             sighted.has_audio ? sounds.back() : fs::path()});
         ++result_.sequences;
         result_.frames += static_cast<long>(sighted.stretches[s].frames.size());
         result_.seconds += static_cast<double>(sighted.stretches[s].frames.size()) / sighted.fps;
@@ -176,7 +181,25 @@ class Tracker {
       for (const std::string& note : cut_video(sighted.source, sighted, stretches, *networks_, options).notes) {
         video.sighted.notes.push_back(note);
       }
+      if (!sighted.has_audio && !sound_beside(sighted.source).empty()) {
+        for (const std::string& note : cut_sound_beside(sighted, sounds)) video.sighted.notes.push_back(note);
+        video.sighted.has_audio = true;
+        std::erase(video.sighted.notes, "no sound");
+      }
     }
+  }
+
+  void report() {
+    std::vector<SequenceOrigin> origins;
+    std::vector<SightedVideo> videos;
+    for (std::size_t v = 0; v < result_.videos.size(); ++v) {
+      const TrackedVideo& video = result_.videos[v];
+      videos.push_back(video.sighted);
+      for (std::size_t s = 0; s < video.sequences.size(); ++s) {
+        origins.push_back({video.sequences[s], static_cast<int>(v), static_cast<int>(s), 0});
+      }
+    }
+    write_track_report(Capture::load(output_), origins, videos, result_.fit);
   }
 
   void name_appearances() {
