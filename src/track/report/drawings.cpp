@@ -66,7 +66,7 @@ const char* reason_colour(const std::string& reason) {
 std::string draw_views(const TrackedCoverage& coverage) {
   constexpr int kCell = 34, kLeft = 52, kTop = 22;
   constexpr int kColumns = TrackedCoverage::kYawBins, kRows = TrackedCoverage::kPitchBins;
-  const int width = kLeft + kColumns * kCell + 8, height = kTop + kRows * kCell + 44;
+  const int width = kLeft + kColumns * kCell + 20, height = kTop + kRows * kCell + 44;
   std::string svg = begin(width, height, "From where the face was seen");
   double most = 1e-9;
   for (const auto& row : coverage.views) most = std::max(most, *std::max_element(row.begin(), row.end()));
@@ -87,8 +87,8 @@ std::string draw_views(const TrackedCoverage& coverage) {
   for (int column = 0; column <= kColumns; column += 2)
     svg += text(kLeft + column * kCell, kTop + kRows * kCell + 14, fmt::format("{}°", -90 + 15 * column), "middle");
   svg += text(kLeft, kTop + kRows * kCell + 34, "camera on the person's right");
-  svg += text(width - 8, kTop + kRows * kCell + 34, "camera on the person's left", "end");
-  svg += text(kLeft, 12, "from above") + text(kLeft, kTop + kRows * kCell - 4, "");
+  svg += text(width - 20, kTop + kRows * kCell + 34, "camera on the person's left", "end");
+  svg += text(kLeft, 12, "from above");
   return svg + "</svg>";
 }
 

@@ -81,8 +81,8 @@ class Writer {
         fmt::format("seen from the {} up to {:.0f} degrees: that side will hold up when the camera moves there", name,
                     degrees),
         fmt::format("seen from the {} up to {:.0f} degrees: beyond that, that side is guessed", name, degrees),
-        fmt::format("never seen from the {} beyond {:.0f} degrees: that side will look guessed in every turned view",
-                    name, std::max(degrees, 1.0)),
+        fmt::format("never seen from the {}{}: that side will look guessed in every turned view", name,
+                    degrees < 3 ? "" : fmt::format(" beyond {:.0f} degrees", degrees)),
         name[0] == 'l' ? "turn the head slowly to the right and back, so that the camera sees the left cheek and ear"
                        : "turn the head slowly to the left and back, so that the camera sees the right cheek and ear");
   }

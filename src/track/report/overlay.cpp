@@ -100,6 +100,44 @@ Image8 draw_overlay(const Image8& picture, const Camera& camera, const HeadModel
   return out;
 }
 
+CloseUp close_up(const Image8& picture, const Camera& camera, const FaceSighting& seen, const CutWindow& window) {
+  CloseUp out{picture, camera, window};
+  if (seen.weight <= 0 || !(window.size > 0)) return out;
+  double low[2] = {1e9, 1e9}, high[2] = {-1e9, -1e9};
+  for (const auto& point : seen.points) {
+    for (int k = 0; k < 2; ++k) {
+      low[k] = std::min(low[k], static_cast<double>(point[static_cast<std::size_t>(k)]));
+      high[k] = std::max(high[k], static_cast<double>(point[static_cast<std::size_t>(k)]));
+    }
+  }
+  // Whole pixels of the picture, a square with some air.
+  constexpr double kAir = 1.35;
+  constexpr int kSize = 512;
+  const double to_picture = picture.width / window.size;
+  const int most = std::min(picture.width, picture.height);
+  const int side = std::clamp(static_cast<int>(kAir * std::max(high[0] - low[0], high[1] - low[1]) * to_picture),
+                              std::min(64, most), most);
+  const auto start = [&](double middle, double origin, int limit) {
+    return std::clamp(static_cast<int>((middle - origin) * to_picture) - side / 2, 0, limit - side);
+  };
+  const int x0 = start((low[0] + high[0]) / 2, window.left, picture.width);
+  const int y0 = start((low[1] + high[1]) / 2, window.top, picture.height);
+  Image8 cut(side, side, picture.channels);
+  for (int y = 0; y < side; ++y)
+    std::copy_n(picture.at(x0, y0 + y), static_cast<std::size_t>(side) * static_cast<std::size_t>(picture.channels),
+                cut.at(0, y));
+  out.picture = resize_image(cut, kSize, kSize);
+  out.window = {window.left + x0 / to_picture, window.top + y0 / to_picture, side / to_picture};
+  const float from_camera = static_cast<float>(picture.width) / static_cast<float>(std::max(camera.width, 1));
+  const float zoom = static_cast<float>(kSize) / static_cast<float>(side);
+  out.camera.fx *= from_camera * zoom;
+  out.camera.fy *= from_camera * zoom;
+  out.camera.cx = (camera.cx * from_camera - static_cast<float>(x0)) * zoom;
+  out.camera.cy = (camera.cy * from_camera - static_cast<float>(y0)) * zoom;
+  out.camera.width = out.camera.height = kSize;
+  return out;
+}
+
 std::vector<Pick> pick_frames(std::span<const SequenceOrigin> origins, int video, const FittedVideo& fitted,
                               const Capture& capture) {
   std::vector<Pick> all;

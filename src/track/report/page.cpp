@@ -221,7 +221,8 @@ class Page {
         const Image8 picture = read_image(capture_.image_path(view, pick.frame));
         const Camera camera = capture_.camera_at(sequence, view, pick.frame);
         const MotionFrame& frame = fit_.videos[i].stretches[static_cast<std::size_t>(origin.stretch)].motion.frames[t];
-        Image8 drawn = draw_overlay(picture, camera, fit_.head, frame, stretch.frames[t], stretch.window);
+        const CloseUp close = close_up(picture, camera, stretch.frames[t], stretch.window);
+        Image8 drawn = draw_overlay(close.picture, close.camera, fit_.head, frame, stretch.frames[t], close.window);
         if (drawn.width > kSize) drawn = resize_image(drawn, kSize, kSize * drawn.height / drawn.width);
         const double seconds = (stretch.first + static_cast<double>(t) + 0.5) / videos_[i].fps;
         out += fmt::format(

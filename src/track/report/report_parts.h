@@ -14,6 +14,14 @@ namespace mien::track_report {
 Image8 draw_overlay(const Image8& picture, const Camera& camera, const HeadModel& head, const MotionFrame& frame,
                     const FaceSighting& seen, const CutWindow& window);
 
+// The face and what is around it, cut out and enlarged, with the camera and the window that belong to the cut.
+struct CloseUp {
+  Image8 picture;
+  Camera camera;
+  CutWindow window;
+};
+CloseUp close_up(const Image8& picture, const Camera& camera, const FaceSighting& seen, const CutWindow& window);
+
 // SVG drawings; text in them takes the page's colour.
 std::string draw_views(const TrackedCoverage& coverage);        // yaw across, pitch upwards
 std::string draw_expressions(const TrackedCoverage& coverage);  // a bar each
