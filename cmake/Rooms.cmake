@@ -14,7 +14,8 @@ endif()
 # LibTorch without its warning flags leaking into ours: its headers are system headers.
 add_library(mien_torch INTERFACE)
 target_include_directories(mien_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
-target_link_libraries(mien_torch INTERFACE ${TORCH_LIBRARIES})
+# The C++ library stands before LibTorch, whose packages for Python export parts of an old one (std::filesystem).
+target_link_libraries(mien_torch INTERFACE stdc++ ${TORCH_LIBRARIES})
 foreach(folder IN LISTS TORCH_INCLUDE_DIRS)
   # LibTorch may bring fmt headers of its own, newer than spdlog knows: the system's come first, without the library.
   if(EXISTS ${folder}/fmt/format.h)

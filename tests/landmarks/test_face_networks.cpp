@@ -172,10 +172,11 @@ TEST_P(OfficialRuntime, ABatchGivesWhatSinglePicturesGive) {
   const std::vector<Image8> some(images_.begin(), images_.begin() + 3);
   const std::vector<FaceRegion> all = regions(), regions_of_some(all.begin(), all.begin() + 3);
   const std::vector<FaceLandmarks> batch = networks_->landmarks(some, regions_of_some, true);
+  const double most = GetParam() == std::string("cuda") ? 0.2 : 0.01;  // other kernels, of TF32, for other sizes
   for (std::size_t i = 0; i < some.size(); ++i) {
     const FaceLandmarks one = networks_->landmarks({&some[i], 1}, {&regions_of_some[i], 1}, true)[0];
     for (std::size_t k = 0; k < one.points.size(); ++k) {
-      for (std::size_t d = 0; d < 3; ++d) ASSERT_NEAR(one.points[k][d], batch[i].points[k][d], 0.01) << k;
+      for (std::size_t d = 0; d < 3; ++d) ASSERT_NEAR(one.points[k][d], batch[i].points[k][d], most) << k;
     }
   }
 }
