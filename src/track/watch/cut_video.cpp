@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <future>
 
 #include "mien/base/error.h"
 #include "mien/base/file.h"
 #include "mien/media/steady_video.h"
 #include "track/watch/cut_audio.h"
 #include "track/watch/matte.h"
+#include "track/watch/one_thread.h"
 #include "track/watch/window_sampler.h"
 
 namespace mien {
@@ -62,13 +64,19 @@ class Cutter {
   // Returns whether files were written.
   bool add(int frame, const Image8& image) {
     const int i = frame - first();
-    const Image8 picture = sampler_.cut(image);
-    if (!target_.masks.empty()) {
-      const Image8 matte = matting_.add(picture, outline(i));
-      if (i >= missing_) write_image(mask_path(i), matte);
-    }
-    if (i >= missing_) write_image(image_path(i), picture, options_.jpeg_quality);
-    return i >= missing_;
+    Image8 picture = sampler_.cut(image), matte;
+    if (!target_.masks.empty()) matte = matting_.add(picture, outline(i));
+    if (i < missing_) return false;
+    finish();
+    writing_ = std::async(std::launch::async, [this, i, p = std::move(picture), m = std::move(matte)] {
+      write_image(image_path(i), p, options_.jpeg_quality);
+      if (m.width > 0) write_image(mask_path(i), m);
+    });
+    return true;
+  }
+  // Waits for the last frame's files; throws what writing them threw.
+  void finish() {
+    if (writing_.valid()) writing_.get();
   }
 
  private:
@@ -103,6 +111,7 @@ class Cutter {
   track::WindowSampler sampler_;
   track::Matting matting_;
   int missing_ = 0;
+  std::future<void> writing_;  // last, so that it ends before what it uses
 };
 
 void check(const SightedVideo& video, std::span<const CutStretch> stretches, const CutOptions& options) {
@@ -149,6 +158,7 @@ void write_sound(const fs::path& path, const SightedVideo& video, std::span<cons
 
 CutResult cut_video(const fs::path& path, const SightedVideo& video, std::span<const CutStretch> stretches,
                     const FaceNetworks& networks, const CutOptions& options) {
+  const track::OneThread one_thread;
   check(video, stretches, options);
   CutResult result;
   SteadyVideoReader reader(path, {video.fps * 1.001});
@@ -178,6 +188,7 @@ CutResult cut_video(const fs::path& path, const SightedVideo& video, std::span<c
       if (options.progress && !options.progress(result.written + result.kept, total, "cutting out pictures"))
         throw Error(ErrorCode::kInterrupted, "interrupted while cutting out pictures");
     }
+    cutter.finish();
   }
   return result;
 }

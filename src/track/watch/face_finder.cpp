@@ -60,7 +60,8 @@ std::vector<FaceDetection> find_faces(const FaceNetworks& networks, const Image8
   for (const Tile& tile : tiles(image, thorough && out.empty())) {
     const int f = std::max(1, tile.size / kDetectorView);
     const Image8 part = shrink(image, tile.left, tile.top, tile.size, tile.size, f);
-    for (FaceDetection face : networks.detect(std::span(&part, 1)).front()) {
+    const std::vector<std::vector<FaceDetection>> found = networks.detect(std::span(&part, 1));
+    for (FaceDetection face : found.front()) {
       place(face, tile.left, tile.top, f);
       keep_new(out, face);
     }

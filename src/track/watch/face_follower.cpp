@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "track/watch/face_finder.h"
 
@@ -11,6 +12,7 @@ namespace {
 constexpr double kLeastPresence = 0.5;
 constexpr double kSameFace = 0.25;      // overlap of two boxes that show one face
 constexpr double kMoved = 0.12;         // of the region's size: a face that moves more is looked at again
+constexpr double kSettled = 0.02;       // likewise for a face that is new: the detector's region is a rough one
 constexpr double kJump = 0.5;           // of the box's height from one frame to the next: no head moves so
 constexpr double kSmallestRegion = 12;  // pixels
 constexpr int kThoroughEvery = 15;      // frames between thorough looks where there is no face
@@ -28,14 +30,17 @@ FacePoints to_points(const FaceLandmarks& face) {
   return out;
 }
 
-// Landmarks from a region, and once more from their own when they show that the region was off.
-FaceLandmarks look_twice(const FaceNetworks& networks, const Image8& image, const FaceRegion& region) {
+// Landmarks from a region, and again from their own while they show that the region was off. `most_off`: of its size.
+FaceLandmarks look_again(const FaceNetworks& networks, const Image8& image, FaceRegion region, double most_off) {
   FaceLandmarks found = find_landmarks(networks, image, region);
-  if (found.presence < kLeastPresence) return found;
-  const FaceRegion own = face_region(found);
-  const bool off = std::hypot(own.x - region.x, own.y - region.y) > kMoved * region.size ||
-                   std::abs(std::log(own.size / region.size)) > kMoved;
-  if (off && usable(own, image)) found = find_landmarks(networks, image, own);
+  for (int again = 0; again < 3 && found.presence >= kLeastPresence; ++again) {
+    const FaceRegion own = face_region(found);
+    const bool off = std::hypot(own.x - region.x, own.y - region.y) > most_off * region.size ||
+                     std::abs(std::log(own.size / region.size)) > most_off;
+    if (!off || !usable(own, image)) break;
+    region = own;
+    found = find_landmarks(networks, image, region);
+  }
   return found;
 }
 
@@ -58,6 +63,14 @@ bool FaceFollower::accept(Active& face, const Image8& image, const FaceLandmarks
   seen.presence = static_cast<float>(found.presence);
   seen.sharpness = static_cast<float>(measure_sharpness(image, points));
   seen.seen = true;
+  if (!face.patch.empty() && face.lost == 0) {
+    const std::vector<std::uint8_t> now = face_patch(image, face.box);
+    int sum = 0;
+    for (std::size_t i = 0; i < now.size(); ++i) sum += std::abs(now[i] - face.patch[i]);
+    seen.change = static_cast<float>(sum) / static_cast<float>(now.size());
+  }
+  face.box = face_box(points);
+  face.patch = face_patch(image, face.box);
   if (describe_ && face.followed % options_.describe_every == 0 && face.track.descriptors.size() < kMostDescriptors) {
     std::vector<float> descriptor = describe_(image, points);
     if (!descriptor.empty()) face.track.descriptors.push_back(std::move(descriptor));
@@ -71,7 +84,7 @@ bool FaceFollower::accept(Active& face, const Image8& image, const FaceLandmarks
 
 bool FaceFollower::follow(Active& face, const Image8& image) {
   const FaceRegion region = face_region(face.last);
-  return usable(region, image) && accept(face, image, look_twice(networks_, image, region));
+  return usable(region, image) && accept(face, image, look_again(networks_, image, region, kMoved));
 }
 
 void FaceFollower::look(const Image8& image, bool thorough) {
@@ -90,7 +103,7 @@ void FaceFollower::look(const Image8& image, bool thorough) {
     }
     if (known != nullptr && known->track.end() > frame_) continue;
     if (known == nullptr && active_.size() >= options_.most_faces) continue;
-    const FaceLandmarks landmarks = look_twice(networks_, image, region);
+    const FaceLandmarks landmarks = look_again(networks_, image, region, kSettled);
     if (known != nullptr) {
       accept(*known, image, landmarks);
       continue;

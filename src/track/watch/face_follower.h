@@ -32,8 +32,10 @@ class FaceFollower {
   struct Active {
     FaceTrack track;
     FaceLandmarks last;
-    int lost = 0;      // frames since it was seen
-    int followed = 0;  // frames seen
+    FaceBox box;                      // in the last frame it was seen in
+    std::vector<std::uint8_t> patch;  // what that frame showed there
+    int lost = 0;                     // frames since it was seen
+    int followed = 0;                 // frames seen
   };
   bool follow(Active& face, const Image8& image);
   bool accept(Active& face, const Image8& image, const FaceLandmarks& found);

@@ -50,6 +50,25 @@ FaceBox face_box(const FaceDetection& d) {
   return {d.left, d.top, d.right, d.bottom};
 }
 
+std::vector<std::uint8_t> face_patch(const Image8& image, const FaceBox& box) {
+  constexpr int kSize = 32, kSamples = 3;  // pixels of the patch; samples a side of each
+  std::vector<std::uint8_t> out;
+  for (int j = 0; j < kSize; ++j) {
+    for (int i = 0; i < kSize; ++i) {
+      int sum = 0;
+      for (int s = 0; s < kSamples * kSamples; ++s) {
+        const double u = (i + (s % kSamples + 0.5) / kSamples) / kSize,
+                     v = (j + (s / kSamples + 0.5) / kSamples) / kSize;
+        const int x = std::clamp(static_cast<int>(box.left + u * box.width()), 0, image.width - 1);
+        const int y = std::clamp(static_cast<int>(box.top + v * box.height()), 0, image.height - 1);
+        sum += image.at(x, y)[1];
+      }
+      out.push_back(static_cast<std::uint8_t>(sum / (kSamples * kSamples)));
+    }
+  }
+  return out;
+}
+
 double overlap(const FaceBox& a, const FaceBox& b) {
   const double width = std::min(a.right, b.right) - std::max(a.left, b.left);
   const double height = std::min(a.bottom, b.bottom) - std::max(a.top, b.top);
@@ -69,16 +88,21 @@ double measure_sharpness(const Image8& image, const FacePoints& points) {
     const std::uint8_t* p = face.at(x, y);
     return 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
   };
-  // Second differences over one pixel against those over four: a blur of a pixel or two takes the former only.
-  double fine = 0, coarse = 1;
-  for (int y = 4; y < face.height - 4; ++y) {
-    for (int x = 4; x < face.width - 4; ++x) {
-      const double here = 2 * grey(x, y);
-      fine += std::abs(here - grey(x - 1, y) - grey(x + 1, y)) + std::abs(here - grey(x, y - 1) - grey(x, y + 1));
-      coarse += std::abs(here - grey(x - 4, y) - grey(x + 4, y)) + std::abs(here - grey(x, y - 4) - grey(x, y + 4));
+  // Second differences against the contrast of the whole face, which blur hardly lowers.
+  double fine = 0, sum = 0, squares = 0;
+  int count = 0;
+  for (int y = 1; y < face.height - 1; ++y) {
+    for (int x = 1; x < face.width - 1; ++x) {
+      const double here = grey(x, y);
+      fine +=
+          std::abs(2 * here - grey(x - 1, y) - grey(x + 1, y)) + std::abs(2 * here - grey(x, y - 1) - grey(x, y + 1));
+      sum += here;
+      squares += here * here;
+      ++count;
     }
   }
-  return fine / coarse;
+  const double variance = squares / count - (sum / count) * (sum / count);
+  return fine / count / std::sqrt(std::max(variance, 1.0));
 }
 
 }  // namespace mien::track

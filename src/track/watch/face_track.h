@@ -14,9 +14,9 @@ using FacePoints = std::array<std::array<float, 3>, kSightedPoints>;
 struct TrackedFace {
   FacePoints points{};
   float presence = 0;
-  float sharpness = 0;    // in units of its own: see measure_sharpness()
-  float strangeness = 0;  // how little the face's surface looks like itself: see FaceLook
-  bool seen = false;      // false: lost in this frame, nothing above means anything
+  float sharpness = 0;  // in units of its own: see measure_sharpness()
+  float change = -1;    // mean difference (of 255) from the frame before, in the face's place there; -1 = unknown
+  bool seen = false;    // false: lost in this frame, nothing above means anything
 };
 
 struct FaceTrack {
@@ -36,7 +36,7 @@ FaceAngles face_angles(const FacePoints& points);
 // From the top of the forehead to the chin, in pixels, however the head is turned.
 double face_height(const FacePoints& points);
 
-// Contrast of the face's fine detail against that of its coarse shapes; blur lowers it.
+// Contrast of the face's fine detail against that of the whole face; blur lowers it.
 double measure_sharpness(const Image8& image, const FacePoints& points);
 
 struct FaceBox {
@@ -45,6 +45,7 @@ struct FaceBox {
   double height() const { return bottom - top; }
 };
 FaceBox face_box(const FacePoints& points);
+std::vector<std::uint8_t> face_patch(const Image8& image, const FaceBox& box);  // the box in a few grey pixels
 FaceBox face_box(const FaceDetection& detection);
 double overlap(const FaceBox& a, const FaceBox& b);  // intersection over union
 

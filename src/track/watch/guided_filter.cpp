@@ -2,20 +2,36 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "mien/base/parallel.h"
 
 namespace mien::track {
 namespace {
 
-// Sums of a sliding window along one row or column of `count` values, `step` apart.
-void slide(const float* from, float* to, int count, std::ptrdiff_t step, int radius) {
-  double sum = 0;
-  for (int i = 0; i < std::min(radius, count); ++i) sum += from[i * step];
-  for (int i = 0; i < count; ++i) {
-    if (i + radius < count) sum += from[(i + radius) * step];
-    if (i - radius - 1 >= 0) sum -= from[(i - radius - 1) * step];
-    to[i * step] = static_cast<float>(sum / (std::min(i + radius, count - 1) - std::max(i - radius, 0) + 1));
+// How many of `count` places lie within `radius` of place i.
+float neighbours(int i, int count, int radius) {
+  return static_cast<float>(std::min(i + radius, count - 1) - std::max(i - radius, 0) + 1);
+}
+
+// Means of a sliding window over `count` places of `width` values each, next to each other.
+void slide(const float* from, float* to, int count, int width, int radius, std::vector<float>& sum) {
+  sum.assign(static_cast<std::size_t>(width), 0);
+  float* total = sum.data();
+  const auto at = [&](int i) { return from + static_cast<std::ptrdiff_t>(i) * width; };
+  for (int i = -radius; i < count; ++i) {
+    if (i + radius < count) {
+      const float* in = at(i + radius);
+      for (int k = 0; k < width; ++k) total[k] += in[k];
+    }
+    if (i - radius - 1 >= 0) {
+      const float* out = at(i - radius - 1);
+      for (int k = 0; k < width; ++k) total[k] -= out[k];
+    }
+    if (i < 0) continue;
+    const float share = 1 / neighbours(i, count, radius);
+    float* result = to + static_cast<std::ptrdiff_t>(i) * width;
+    for (int k = 0; k < width; ++k) result[k] = total[k] * share;
   }
 }
 
@@ -34,16 +50,9 @@ void solve(const float* m, const float* v, float* x) {
 
 ImageF box_mean(const ImageF& image, int radius) {
   ImageF rows(image.width, image.height, image.channels), out(image.width, image.height, image.channels);
-  const int n = image.channels;
-  parallel_for(image.height, 16, [&](std::int64_t y) {
-    for (int c = 0; c < n; ++c)
-      slide(image.at(0, static_cast<int>(y)) + c, rows.at(0, static_cast<int>(y)) + c, image.width, n, radius);
-  });
-  parallel_for(image.width, 16, [&](std::int64_t x) {
-    for (int c = 0; c < n; ++c)
-      slide(rows.at(static_cast<int>(x), 0) + c, out.at(static_cast<int>(x), 0) + c, image.height,
-            static_cast<std::ptrdiff_t>(n) * image.width, radius);
-  });
+  std::vector<float> sum;
+  for (int y = 0; y < image.height; ++y) slide(image.at(0, y), rows.at(0, y), image.width, image.channels, radius, sum);
+  slide(rows.pixels.data(), out.pixels.data(), image.height, image.width * image.channels, radius, sum);
   return out;
 }
 

@@ -104,8 +104,8 @@ Judgement judge(const TrackedFace& face, double sharpest) {
   const FaceAngles angles = face_angles(face.points);
   const double turned = std::max(std::abs(angles.yaw), std::abs(angles.pitch));
   const std::array<std::pair<double, Flaw>, 4> parts = {{
-      {ramp(face.presence, 0.5, 0.9) * ramp(face.strangeness, 1, 0.6), Flaw::kCovered},
-      {ramp(face.sharpness / std::max(sharpest, 1e-9), 0.2, 0.5), Flaw::kBlur},
+      {ramp(face.presence, 0.5, 0.9), Flaw::kCovered},
+      {ramp(face.sharpness / std::max(sharpest, 1e-9), 0.35, 0.6), Flaw::kBlur},
       {ramp(face_height(face.points), 32, 64), Flaw::kSmallFace},
       {ramp(turned, 65, 40), Flaw::kProfile},
   }};
@@ -130,6 +130,20 @@ double sharp_level(const std::vector<FaceTrack>& tracks) {
   if (all.empty()) return 0;
   const auto at = all.begin() + static_cast<std::ptrdiff_t>(all.size() * 9 / 10);
   std::nth_element(all.begin(), at, all.end());
+  return *at;
+}
+
+double liveliness(const std::vector<FaceTrack>& tracks) {
+  std::vector<float> changes;
+  for (const FaceTrack& track : tracks) {
+    for (const TrackedFace& face : track.frames) {
+      if (face.seen && face.change >= 0) changes.push_back(face.change);
+    }
+  }
+  if (changes.empty()) return 0;
+  // Most frames of some videos repeat the one before, and in still ones every key frame differs a little.
+  const auto at = changes.begin() + static_cast<std::ptrdiff_t>(changes.size() * 9 / 10);
+  std::nth_element(changes.begin(), at, changes.end());
   return *at;
 }
 

@@ -23,6 +23,11 @@ Judgement judge(const TrackedFace& face, double sharpest);
 // The sharpness that a tenth of the frames reach; 0 without frames.
 double sharp_level(const std::vector<FaceTrack>& tracks);
 
+// By how much (of 255) the pixels of the face change from one frame to the next, in its livelier frames. Photographs
+// and drawings stay below kStill, whatever the compression does; a silent person's breath and eyes do not.
+double liveliness(const std::vector<FaceTrack>& tracks);
+constexpr double kStill = 0.15;
+
 // Cuts the person's tracks (which do not overlap) into stretches, and says of every other frame of the video why it is
 // left out. `others`: frames in which somebody else's face is seen. `frames`: of the whole video.
 struct Selection {

@@ -16,7 +16,8 @@ constexpr int kMaskSize = 256;  // the network's
 constexpr float kStillShare = 0.25f, kMoving = 14;
 constexpr int kRadius = 7;  // of the edge search, in pixels of the mask
 constexpr float kSoftness = 2e-4f;
-constexpr float kSure = 0.08f;  // masks nearer than this to 0 or 1 all around are not doubted
+constexpr float kWithin = 0.88f;  // of the face's outline: landmarks may lie a little outside of the face
+constexpr float kSure = 0.08f;    // masks nearer than this to 0 or 1 all around are not doubted
 
 // Blends the new mask into the steady one.
 void steady(ImageF& state, const ImageF& mask, const Image8& now, const Image8& before) {
@@ -114,7 +115,13 @@ Image8 Matting::add(const Image8& picture, const std::vector<MattePoint>& outlin
   before_ = small;
   if (!outline.empty()) outline_ = outline;
   std::vector<MattePoint> face = outline_;
+  MattePoint middle;
+  for (const MattePoint& p : face) {
+    middle.x += p.x / static_cast<float>(face.size());
+    middle.y += p.y / static_cast<float>(face.size());
+  }
   for (MattePoint& p : face) {
+    p = {middle.x + kWithin * (p.x - middle.x), middle.y + kWithin * (p.y - middle.y)};
     p.x *= static_cast<float>(kMaskSize) / static_cast<float>(picture.width);
     p.y *= static_cast<float>(kMaskSize) / static_cast<float>(picture.height);
   }

@@ -13,6 +13,7 @@
 #include "track/watch/face_follower.h"
 #include "track/watch/judge.h"
 #include "track/watch/letterbox.h"
+#include "track/watch/one_thread.h"
 #include "track/watch/persons.h"
 #include "track/watch/shot_cuts.h"
 
@@ -125,6 +126,7 @@ std::string video_name(const std::filesystem::path& path) {
 }
 
 SightedVideo sight_video(const std::filesystem::path& path, const FaceNetworks& networks, const SightOptions& options) {
+  const track::OneThread one_thread;
   const std::vector<float> wanted = wanted_person(networks, options);
   SteadyVideoReader reader(path, {options.most_fps});
   const SteadyVideoInfo& info = reader.info();
@@ -154,6 +156,9 @@ SightedVideo sight_video(const std::filesystem::path& path, const FaceNetworks& 
                 fmt::format("{}: the wanted person is not in it (the likest face is {:.2f} away, at most {} is taken)",
                             path.string(), person.distance, track::kSamePerson),
                 "leave the video out, or give another picture of the person");
+  if (!person.tracks.empty() && track::liveliness(person.tracks) < track::kStill)
+    throw Error(ErrorCode::kNotFound, fmt::format("{}: the face never moves: a photograph or a drawing", path.string()),
+                "film the person speaking for a minute or more");
   if (person.people > 1)
     video.notes.push_back(options.describer != nullptr
                               ? fmt::format("{} different faces: one person is followed", person.people)
