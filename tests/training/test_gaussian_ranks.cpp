@@ -116,7 +116,7 @@ TEST_F(GaussianRanks, TwoAreOneWithTwiceThePictures) {
   EXPECT_GT(apart(folder_ / "half", folder_ / "one"), 50 * together) << together;
 }
 
-// On GPUs each rank goes its own way for a while, and then they are averaged: what comes out is no worse than one rank.
+// On GPUs each rank goes its own way for a while, and then they are averaged.
 TEST_F(Worker, DISABLED_TrainsGaussiansOnGpus) {
   options_.device = Device::kCuda;
   options_.networks = true;
@@ -124,11 +124,11 @@ TEST_F(Worker, DISABLED_TrainsGaussiansOnGpus) {
   options_.canonical_steps = 60;
   options_.dynamic_steps = 340;
   options_.initialise.surface_count = 1500;
-  options_.progress = nullptr;
+  options_.progress = until(350);  // the first rank alone prunes at the end
   GaussianTrainReport report;
   const GaussianAvatar avatar = train_gaussian_avatar(Capture::load(folder_), options_, &report);
   EXPECT_TRUE(report.cuda);
-  EXPECT_TRUE(report.finished);
+  EXPECT_EQ(report.steps, 350);
   write(folder_ / (options_.ranks.leads() ? "first" : "second"), avatar);
   GaussianEvaluationOptions evaluation;
   evaluation.split = "train";
