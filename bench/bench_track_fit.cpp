@@ -213,6 +213,8 @@ class Truth {
     }
   }
 
+  std::size_t frames() const { return fit_[0].size(); }
+
   void print() const {
     std::printf("  vertices of the face: median %.2f mm, 90 %% %.2f mm (lips %.2f mm); depth %.3f of the true\n",
                 median(error_), percentile(error_, 0.9), median(lip_error_), median(depth_));
@@ -304,11 +306,12 @@ struct Arguments {
   bool each = false;
   int sheet = 6;
   std::vector<double> focal;
+  HeadFitOptions options;
 };
 
 // One person: the videos of a capture, or some files.
 void measure(const Arguments& a, const HeadModel& model, const std::vector<std::string>& files,
-             std::unique_ptr<FaceNetworks>& networks) {
+             std::unique_ptr<FaceNetworks>& networks, Truth& everyone) {
   std::vector<SightedVideo> videos;
   std::optional<Capture> capture;
   double begin = wall();
@@ -327,7 +330,7 @@ void measure(const Arguments& a, const HeadModel& model, const std::vector<std::
   for (const SightedVideo& video : videos) frames += video.stretches[0].frames.size();
   std::printf("%s%s: %zu frames, sighted in %.1f s\n", fs::path(files[0]).filename().string().c_str(),
               files.size() > 1 ? " ..." : "", frames, wall() - begin);
-  HeadFitOptions options;
+  HeadFitOptions options = a.options;
   options.focal = a.focal;
   begin = wall();
   const HeadFit fit = fit_head(model, videos, options);
@@ -348,6 +351,7 @@ void measure(const Arguments& a, const HeadModel& model, const std::vector<std::
     const HeadModel head = capture->load_head_model();
     for (std::size_t v = 0; v < videos.size(); ++v) {
       truth.add(fit.head, fit.videos[v], *capture, capture->sequences[v], head);
+      everyone.add(fit.head, fit.videos[v], *capture, capture->sequences[v], head);
     }
     truth.print();
   }
@@ -379,18 +383,26 @@ int main(int argc, char** argv) {
   app.add_option("--sheet", a.sheet, "Frames on a sheet")->capture_default_str();
   app.add_option("--focal", a.focal, "Focal lengths, pixels, an input each");
   app.add_flag("--each", a.each, "Each video is a person of its own");
+  app.add_option("--identity-prior", a.options.identity_prior, "Pull towards the mean head")->capture_default_str();
+  app.add_option("--expression-prior", a.options.expression_prior, "Pull towards rest")->capture_default_str();
+  app.add_option("--smoothness", a.options.smoothness, "Pull towards even motion")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
     const HeadModel model = HeadModel::load(find_head_asset());
     std::unique_ptr<FaceNetworks> networks;
     std::vector<std::string> together;
+    Truth everyone;
     for (const std::string& input : a.inputs) {
       if (a.each || fs::exists(fs::path(input) / "capture.json"))
-        measure(a, model, {input}, networks);
+        measure(a, model, {input}, networks, everyone);
       else
         together.push_back(input);
     }
-    if (!together.empty()) measure(a, model, together, networks);
+    if (!together.empty()) measure(a, model, together, networks, everyone);
+    if (everyone.frames() > 0 && a.inputs.size() > 1) {
+      std::printf("all captures together: %zu frames\n", everyone.frames());
+      everyone.print();
+    }
     rusage usage = {};
     ::getrusage(RUSAGE_SELF, &usage);
     std::printf("peak memory %.0f MB\n", static_cast<double>(usage.ru_maxrss) / 1024);

@@ -66,9 +66,19 @@ void add_samples(const Capture& capture, const CaptureSequence& sequence, const 
   }
 }
 
-fit::LandmarkResponse regress(const std::vector<Sample>& samples, int people) {
-  constexpr double kTrust = 0.1;                                       // of a sample: neighbours in time are much alike
-  constexpr double kOffsetDeviation = 0.004, kMoveDeviation = 0.0015;  // metres
+// How far a unit of an expression may differ from what the head model says, as a multiple of --move. Lids differ most:
+// the networks never see them quite shut. The many weights of a talking mouth move together, and little of each is
+// told.
+double freedom(const std::string& name) {
+  if (name.starts_with("eyeBlink")) return 6;
+  if (name.starts_with("eye")) return 3;
+  if (name.starts_with("brow")) return 2;
+  return 1;
+}
+
+fit::LandmarkResponse regress(const std::vector<Sample>& samples, int people, double move) {
+  constexpr double kTrust = 0.1;              // of a sample: neighbours in time are much alike
+  constexpr double kOffsetDeviation = 0.004;  // metres
   fit::LandmarkResponse out;
   out.offset.setZero(3 * kSightedPoints);
   out.expression.setZero(3 * kSightedPoints, kArkitCount);
@@ -79,8 +89,11 @@ fit::LandmarkResponse regress(const std::vector<Sample>& samples, int people) {
     const Eigen::Index terms = is_iris ? 1 : kTerms, n = 3 * terms;
     Eigen::MatrixXd h = Eigen::MatrixXd::Zero(n, n);
     Eigen::VectorXd b = Eigen::VectorXd::Zero(n);
-    Eigen::VectorXd strength = Eigen::VectorXd::Constant(n, 1 / (kMoveDeviation * kMoveDeviation));
-    strength.head<3>().setConstant(1 / (kOffsetDeviation * kOffsetDeviation));
+    Eigen::VectorXd strength = Eigen::VectorXd::Constant(n, 1 / (kOffsetDeviation * kOffsetDeviation));
+    for (Eigen::Index e = 1; e < terms; ++e) {
+      const double deviation = move * freedom(kArkitNames[static_cast<std::size_t>(e - 1)]);
+      strength.segment<3>(3 * e).setConstant(1 / (deviation * deviation));
+    }
     h.diagonal() = strength;
     for (const Sample& sample : samples) {
       const Screen& screen = sample.screen[static_cast<std::size_t>(i)];
@@ -106,6 +119,11 @@ fit::LandmarkResponse regress(const std::vector<Sample>& samples, int people) {
     }
     out.deviation[i] = 0.001 * std::sqrt(rest / (2.0 * static_cast<double>(samples.size())));
   });
+  out.habit.setZero(kArkitCount, kArkitCount);
+  for (const Sample& sample : samples) {
+    const Eigen::Matrix<double, kArkitCount, 1> w = sample.terms.tail<kArkitCount>();
+    out.habit += w * w.transpose() / static_cast<double>(samples.size());
+  }
   double before = 0, after = 0;
   for (const Sample& sample : samples) before += sample.miss.squaredNorm();
   before = std::sqrt(before / (2.0 * kSightedPoints * static_cast<double>(samples.size())));
@@ -122,9 +140,13 @@ int main(int argc, char** argv) {
   std::vector<std::string> folders;
   std::string cache, output;
   int step = 2;
+  double move = 0.5;
   app.add_option("captures", folders, "Captures of the actor, rig mono")->required();
   app.add_option("--cache", cache, "Folder that keeps landmarks between runs");
   app.add_option("--step", step, "Every so many frames")->check(CLI::Range(1, 100))->capture_default_str();
+  app.add_option("--move", move, "How far a unit of expression may differ from the head model, millimetres")
+      ->check(CLI::Range(0.01, 100.0))
+      ->capture_default_str();
   app.add_option("-o,--output", output, "The table")->required();
   CLI11_PARSE(app, argc, argv);
   try {
@@ -142,7 +164,7 @@ int main(int argc, char** argv) {
       }
     }
     if (samples.empty()) throw Error(ErrorCode::kBadArgument, "no frame shows a face", "give captures of the actor");
-    fit::LandmarkResponse table = regress(samples, static_cast<int>(folders.size()));
+    fit::LandmarkResponse table = regress(samples, static_cast<int>(folders.size()), 0.001 * move);
     table.head_model = id;
     table.save(output);
   } catch (const Error& error) {

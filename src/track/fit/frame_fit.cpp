@@ -51,12 +51,6 @@ void for_each_pair(const Body& body) {
   }
 }
 
-double prior_cost(const ExpressionPrior& prior, double scale, const Eigen::Matrix<double, kArkitCount, 1>& w) {
-  double cost = prior.ridge.dot(w.cwiseAbs2()) + prior.lasso.dot(w);
-  for (const auto& [left, right] : prior.pairs) cost += prior.symmetry * (w[left] - w[right]) * (w[left] - w[right]);
-  return scale * cost;
-}
-
 }  // namespace
 
 Eigen::Matrix3d exp_rotation(const Eigen::Vector3d& w) {
@@ -70,25 +64,63 @@ Eigen::Vector3d log_rotation(const Eigen::Matrix3d& r) {
   return turn.angle() * turn.axis();
 }
 
-ExpressionPrior default_expression_prior() {
+double ExpressionPrior::cost(const Eigen::Matrix<double, kArkitCount, 1>& w) const {
+  return w.dot(quadratic * w) + linear.dot(w);
+}
+
+void ExpressionPrior::add_to(double scale, const Eigen::Matrix<double, kArkitCount, 1>& w,
+                             const std::vector<int>& columns, Eigen::Index first, Eigen::MatrixXd& h,
+                             Eigen::VectorXd& b) const {
+  const Eigen::VectorXd pull = -scale * (quadratic * w + 0.5 * linear);
+  for (std::size_t k = 0; k < columns.size(); ++k) {
+    const Eigen::Index row = first + static_cast<Eigen::Index>(k);
+    b[row] += pull[columns[k]];
+    for (std::size_t l = 0; l < columns.size(); ++l) {
+      h(row, first + static_cast<Eigen::Index>(l)) += scale * quadratic(columns[k], columns[l]);
+    }
+  }
+}
+
+ExpressionPrior expression_prior(const Eigen::MatrixXd& habit) {
   ExpressionPrior prior;
-  prior.ridge = Eigen::VectorXd::Constant(kArkitCount, 8);
-  prior.lasso = Eigen::VectorXd::Constant(kArkitCount, 1);
-  prior.symmetry = 20;
-  const auto set = [&](std::initializer_list<const char*> names, double ridge, double lasso) {
+  Eigen::VectorXd ridge = Eigen::VectorXd::Constant(kArkitCount, 8);
+  prior.linear = Eigen::VectorXd::Constant(kArkitCount, 1);
+  prior.quadratic.setZero(kArkitCount, kArkitCount);
+  const auto set = [&](std::initializer_list<const char*> names, double square, double absolute) {
     for (const char* name : names) {
-      prior.ridge[arkit_index(name)] = ridge;
-      prior.lasso[arkit_index(name)] = lasso;
+      ridge[arkit_index(name)] = square;
+      prior.linear[arkit_index(name)] = absolute;
     }
   };
   set({"jawOpen", "eyeBlinkLeft", "eyeBlinkRight"}, 1, 0);
   set({"cheekPuff", "cheekSquintLeft", "cheekSquintRight", "jawForward", "mouthShrugUpper", "mouthShrugLower"}, 30, 4);
+  constexpr double kSymmetry = 20;  // of (left - right)^2
   for (int e = 0; e < kArkitCount; ++e) {
     std::string name = kArkitNames[static_cast<std::size_t>(e)];
     if (!name.starts_with("eyeLook") && name != "tongueOut") prior.free.push_back(e);
     if (name.starts_with("eyeLook") || !name.ends_with("Left") || name == "jawLeft" || name == "mouthLeft") continue;
     const int right = arkit_index(name.substr(0, name.size() - 4) + "Right");
-    if (right >= 0) prior.pairs.push_back({e, right});
+    if (right < 0) continue;
+    prior.quadratic(e, e) += kSymmetry;
+    prior.quadratic(right, right) += kSymmetry;
+    prior.quadratic(e, right) -= kSymmetry;
+    prior.quadratic(right, e) -= kSymmetry;
+  }
+  if (habit.size() > 0) {
+    // Weights go together as they usually do, but each may also stray on its own.
+    constexpr double kStray = 0.15, kStrength = 12, kBlinkStray = 3.5;
+    Eigen::MatrixXd spread = habit;
+    spread.diagonal().array() += kStray * kStray;
+    // Blinks come and go by themselves.
+    for (const char* name : {"eyeBlinkLeft", "eyeBlinkRight"}) {
+      const int e = arkit_index(name);
+      spread.row(e).setZero();
+      spread.col(e).setZero();
+      spread(e, e) = kBlinkStray * kBlinkStray;
+    }
+    prior.quadratic += kStrength * spread.llt().solve(Eigen::MatrixXd::Identity(kArkitCount, kArkitCount));
+  } else {
+    prior.quadratic.diagonal() += ridge;
   }
   return prior;
 }
@@ -266,7 +298,7 @@ void fit_frame(const Person& person, const Observation& seen, const Lens& lens, 
   double damping = 1e-4;
   Linearisation now, trial;
   linearise(person, seen, lens, free, state, now);
-  double cost = now.cost + prior_cost(prior, options.expression_prior, state.weights);
+  double cost = now.cost + options.expression_prior * prior.cost(state.weights);
   Eigen::MatrixXd h(n, n);
   for (int iteration = 0; iteration < options.iterations; ++iteration) {
     h.setZero();
@@ -274,27 +306,11 @@ void fit_frame(const Person& person, const Observation& seen, const Lens& lens, 
     h.triangularView<Eigen::StrictlyUpper>() = h.transpose();
     Eigen::VectorXd b = -(now.jacobian.transpose() * now.residual);
     Eigen::VectorXd low = Eigen::VectorXd::Constant(n, -1e6), high = Eigen::VectorXd::Constant(n, 1e6);
-    std::array<Eigen::Index, kArkitCount> column;
-    column.fill(-1);
+    prior.add_to(options.expression_prior, state.weights, free, 6, h, b);
     for (Eigen::Index k = 0; k < count; ++k) {
-      const int e = free[static_cast<std::size_t>(k)];
-      column[static_cast<std::size_t>(e)] = 6 + k;
-      h(6 + k, 6 + k) += options.expression_prior * prior.ridge[e];
-      b[6 + k] -= options.expression_prior * (prior.ridge[e] * state.weights[e] + 0.5 * prior.lasso[e]);
-      low[6 + k] = -state.weights[e];
-      high[6 + k] = 1 - state.weights[e];
-    }
-    for (const auto& [left, right] : prior.pairs) {
-      const Eigen::Index l = column[static_cast<std::size_t>(left)], r = column[static_cast<std::size_t>(right)];
-      if (l < 0 || r < 0) continue;
-      const double s = options.expression_prior * prior.symmetry;
-      const double difference = s * (state.weights[left] - state.weights[right]);
-      h(l, l) += s;
-      h(r, r) += s;
-      h(l, r) -= s;
-      h(r, l) -= s;
-      b[l] -= difference;
-      b[r] += difference;
+      const double w = state.weights[free[static_cast<std::size_t>(k)]];
+      low[6 + k] = -w;
+      high[6 + k] = 1 - w;
     }
     if (!options.free_pose) {
       h.topRows<6>().setZero();
@@ -319,7 +335,7 @@ void fit_frame(const Person& person, const Observation& seen, const Lens& lens, 
         continue;
       }
       linearise(person, seen, lens, free, next, trial);
-      const double next_cost = trial.cost + prior_cost(prior, options.expression_prior, next.weights);
+      const double next_cost = trial.cost + options.expression_prior * prior.cost(next.weights);
       better = next_cost < cost;
       if (better) {
         const double gain = cost - next_cost;

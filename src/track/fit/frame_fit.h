@@ -39,15 +39,19 @@ struct FrameFitOptions {
   bool free_weights = true;  // false: only the pose
 };
 
-// What the weights of expressions are pulled to, and how.
+// What the weights of expressions cost: w' quadratic w + linear' w.
 struct ExpressionPrior {
-  Eigen::VectorXd ridge;                  // [52] of w^2
-  Eigen::VectorXd lasso;                  // [52] of w
-  std::vector<std::array<int, 2>> pairs;  // left, right
-  double symmetry = 0;                    // of (left - right)^2 for each of `pairs`
-  std::vector<int> free;                  // weights that landmarks can see; the others are set by rule
+  Eigen::MatrixXd quadratic;  // [52, 52]
+  Eigen::VectorXd linear;     // [52]
+  std::vector<int> free;      // weights that landmarks can see; the others are set by rule
+  double cost(const Eigen::Matrix<double, kArkitCount, 1>& w) const;
+  // Adds half the second derivative to `h` and half the negative gradient to `b`, at the rows and columns of `columns`
+  // from `first` on.
+  void add_to(double scale, const Eigen::Matrix<double, kArkitCount, 1>& w, const std::vector<int>& columns,
+              Eigen::Index first, Eigen::MatrixXd& h, Eigen::VectorXd& b) const;
 };
-ExpressionPrior default_expression_prior();
+// `habit` [52, 52]: mean products of weights in faces that talk and feel; which weights go together. May be empty.
+ExpressionPrior expression_prior(const Eigen::MatrixXd& habit);
 
 // Observed positions of one frame, [2N] x and y in pixels, and how far each is to be believed [N].
 struct Observation {

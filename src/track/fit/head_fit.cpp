@@ -7,6 +7,7 @@
 
 #include "mien/base/error.h"
 #include "track/fit/key_frames.h"
+#include "track/fit/static_offsets.h"
 #include "track/fit/stretch_fit.h"
 
 namespace mien {
@@ -71,7 +72,7 @@ class Fitter {
         response_(options.landmark_response ? fit::find_landmark_response(model.id) : std::nullopt),
         landmarks_(model, response_ ? &*response_ : nullptr),
         weights_(fit::landmark_weights()),
-        prior_(fit::default_expression_prior()) {}
+        prior_(fit::expression_prior(response_ ? response_->habit : Eigen::MatrixXd())) {}
 
   HeadFit run() {
     HeadFit out;
@@ -113,15 +114,31 @@ class Fitter {
     fit::SharedFitOptions shared_options;
     shared_options.identity_prior = options_.identity_prior;
     shared_options.expression_prior = options_.expression_prior;
-    const Eigen::VectorXd offsets = Eigen::VectorXd::Zero(landmarks_.rest.size());
-    fit::fit_shared(landmarks_, fit::identity_deviation(model_), offsets, prior_, shared_options, frames, shared_);
+    const Eigen::VectorXd deviation = fit::identity_deviation(model_);
+    Eigen::VectorXd offsets = Eigen::VectorXd::Zero(landmarks_.rest.size());
+    fit::fit_shared(landmarks_, deviation, offsets, prior_, shared_options, frames, shared_);
+    out.offsets.assign(model_.mesh.positions.size(), Vec3::Zero());
+    HeadModel shaped = model_;
+    if (options_.static_offsets) {
+      shared_options.rounds = 2;
+      for (int round = 0; round < 2; ++round) {
+        report(0, "shape");
+        offsets = fit::landmark_offsets(landmarks_, shared_.identity, offsets, frames, shared_.lenses);
+        fit::fit_shared(landmarks_, deviation, offsets, prior_, shared_options, frames, shared_);
+      }
+      out.offsets = fit::vertex_offsets(model_, landmarks_, offsets);
+      shaped = fit::with_offsets(model_, out.offsets);
+    }
     out.identity.resize(static_cast<std::size_t>(landmarks_.identity_count()));
     for (std::size_t i = 0; i < out.identity.size(); ++i) {
       out.identity[i] = static_cast<float>(shared_.identity[static_cast<Eigen::Index>(i)]);
     }
-    out.head = model_.with_identity(out.identity);
-    out.offsets.assign(model_.mesh.positions.size(), Vec3::Zero());
-    person_ = fit::person_of(fit::LandmarkModel(out.head, response_ ? &*response_ : nullptr), Eigen::VectorXd());
+    out.head = shaped.with_identity(out.identity);
+    const fit::LandmarkModel mine(out.head, response_ ? &*response_ : nullptr);
+    person_ = fit::person_of(mine, Eigen::VectorXd());
+    // The landmarks that were fitted, not those of the head alone: part of the offsets is no shape.
+    person_.points.head(3 * fit::kMeshPoints) =
+        (landmarks_.rest + landmarks_.identity * shared_.identity + offsets).head(3 * fit::kMeshPoints);
   }
 
   void fit_frames(HeadFit& out) {

@@ -64,8 +64,8 @@ Eigen::VectorXd landmark_weights() {
   for (const int i : kOval) weights[i] = 0.35;
   constexpr std::array kLips = {61,  185, 40,  39, 37, 0,   267, 269, 270, 409, 291,
                                 146, 91,  181, 84, 17, 314, 405, 321, 375, 78,  308};
-  for (const int i : kLips) weights[i] = 2;
-  for (const LandmarkPair& pair : kLipPairs) weights[pair[0]] = weights[pair[1]] = 2;
+  for (const int i : kLips) weights[i] = 4;
+  for (const LandmarkPair& pair : kLipPairs) weights[pair[0]] = weights[pair[1]] = 4;
   for (const auto& eye : kLidPairs) {
     for (const LandmarkPair& pair : eye) weights[pair[0]] = weights[pair[1]] = 1.5;
   }

@@ -1,5 +1,6 @@
 #include "track/fit/landmark_response.h"
 
+#include <Eigen/Eigenvalues>
 #include <vector>
 
 #include "mien/base/error.h"
@@ -28,12 +29,17 @@ LandmarkResponse LandmarkResponse::load(const std::filesystem::path& path) {
   out.head_model = head->second;
   const std::vector<float> offset = file.floats("offset", {kSightedPoints, 3}),
                            expression = file.floats("expression", {kArkitCount, kSightedPoints, 3}),
-                           deviation = file.floats("deviation", {kSightedPoints});
+                           deviation = file.floats("deviation", {kSightedPoints}),
+                           habit = file.floats("habit", {kArkitCount, kArkitCount});
   out.offset = kUnit * Eigen::Map<const Eigen::VectorXf>(offset.data(), 3 * kSightedPoints).cast<double>();
   out.expression =
       kUnit * Eigen::Map<const Eigen::MatrixXf>(expression.data(), 3 * kSightedPoints, kArkitCount).cast<double>();
   out.deviation = kUnit * Eigen::Map<const Eigen::VectorXf>(deviation.data(), kSightedPoints).cast<double>();
-  if (!out.offset.allFinite() || !out.expression.allFinite() || !(out.deviation.minCoeff() > 0)) {
+  out.habit = Eigen::Map<const Eigen::MatrixXf>(habit.data(), kArkitCount, kArkitCount).cast<double>();
+  // A mean of products has no negative eigenvalue; rounding may leave a trace of one.
+  out.habit = 0.5 * (out.habit + out.habit.transpose()).eval();
+  if (!out.habit.allFinite() || Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(out.habit).eigenvalues()[0] < -1e-3 ||
+      !out.offset.allFinite() || !out.expression.allFinite() || !(out.deviation.minCoeff() > 0)) {
     throw Error(ErrorCode::kBadFile, fmt::format("{} holds numbers that make no sense", path.string()),
                 "fetch the program's models again");
   }
@@ -41,10 +47,10 @@ LandmarkResponse LandmarkResponse::load(const std::filesystem::path& path) {
 }
 
 void LandmarkResponse::save(const std::filesystem::path& path) const {
-  const auto scaled = [](const auto& matrix) {
+  const auto scaled = [](const auto& matrix, double unit = kUnit) {
     std::vector<float> out;
     for (Eigen::Index i = 0; i < matrix.size(); ++i) {
-      out.push_back(static_cast<float>(matrix.data()[i] / double{kUnit}));
+      out.push_back(static_cast<float>(matrix.data()[i] / unit));
     }
     return out;
   };
@@ -54,6 +60,7 @@ void LandmarkResponse::save(const std::filesystem::path& path) const {
   writer.add_half("offset", {kSightedPoints, 3}, scaled(offset));
   writer.add_half("expression", {kArkitCount, kSightedPoints, 3}, scaled(expression));
   writer.add_half("deviation", {kSightedPoints}, scaled(deviation));
+  writer.add_half("habit", {kArkitCount, kArkitCount}, scaled(habit, 1.0));
   writer.write(path);
 }
 

@@ -15,6 +15,8 @@ struct LandmarkResponse {
   Eigen::MatrixXd expression;  // [3 * 478, 52] what is to be added to the landmarks' motion a unit of expression
   Eigen::VectorXd deviation;   // [478] how far people and moments stray from that, metres
 
+  Eigen::MatrixXd habit;  // [52, 52] mean products of weights while they talk and feel: what goes together
+
   // Throws kNotFound, kBadFile.
   static LandmarkResponse load(const std::filesystem::path& path);
   void save(const std::filesystem::path& path) const;

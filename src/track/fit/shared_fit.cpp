@@ -84,11 +84,7 @@ void fit_shared(const LandmarkModel& model, const Eigen::VectorXd& deviation, co
       const Eigen::Index n = at.jacobian.cols();
       Eigen::MatrixXd ll = at.jacobian.transpose() * at.jacobian;
       Eigen::VectorXd bl = -(at.jacobian.transpose() * at.residual);
-      for (Eigen::Index m = 6; m < n; ++m) {
-        const int e = moving[index][static_cast<std::size_t>(m - 6)];
-        ll(m, m) += options.expression_prior * prior.ridge[e];
-        bl[m] -= options.expression_prior * (prior.ridge[e] * frame.state.weights[e] + 0.5 * prior.lasso[e]);
-      }
+      prior.add_to(options.expression_prior, frame.state.weights, moving[index], 6, ll, bl);
       ll.diagonal() *= 1 + 1e-6;
       const Eigen::MatrixXd ls = at.jacobian.transpose() * j;  // [n, modes + 1]
       const Eigen::LLT<Eigen::MatrixXd> factor(ll);

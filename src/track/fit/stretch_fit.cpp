@@ -16,11 +16,11 @@ using Vector6 = Eigen::Matrix<double, 6, 1>;
 constexpr std::int64_t kChunk = 64;  // frames that one thread does one after the other
 
 // Information about the pose when nothing is known of the weights (Schur complement), pose first.
-Matrix6 pose_information(const Linearisation& at, const ExpressionPrior& prior, const std::vector<int>& free) {
+Matrix6 pose_information(const Linearisation& at, const ExpressionPrior& prior) {
   Eigen::MatrixXd h = at.jacobian.transpose() * at.jacobian;
   const Eigen::Index n = h.cols() - 6;
-  for (Eigen::Index k = 0; k < n; ++k) h(6 + k, 6 + k) += prior.ridge[free[static_cast<std::size_t>(k)]];
-  if (n == 0) return h;
+  Eigen::VectorXd unused = Eigen::VectorXd::Zero(h.cols());
+  prior.add_to(1, Eigen::Matrix<double, kArkitCount, 1>::Zero(), prior.free, 6, h, unused);
   const Eigen::MatrixXd ll = h.bottomRightCorner(n, n), lp = h.bottomLeftCorner(n, 6);
   return h.topLeftCorner<6, 6>() - lp.transpose() * ll.llt().solve(lp);
 }
@@ -53,13 +53,14 @@ void smooth_pose(std::vector<FrameState>& states, const std::vector<Matrix6>& in
     seen.row(t).head<3>() = log_rotation(state.rotation * middle.transpose()).transpose();
     seen.row(t).tail<3>() = state.translation.transpose();
   }
-  // Accelerations a head usually shows: 8 rad/s^2 and 0.8 m/s^2; what is much more than that is let through.
+  // Accelerations of a head at rest, rad/s^2 and m/s^2; what is much more than that is let through. Depth is seen
+  // worst.
   const double dt2 = 1 / (fps * fps);
   Vector6 usual;
-  usual << 8, 8, 8, 0.8, 0.8, 0.8;
+  usual << 1.0, 1.0, 1.0, 0.1, 0.1, 0.04;
   usual *= dt2;
-  const Vector6 strength = smoothness * usual.cwiseAbs2().cwiseInverse();
-  const Eigen::MatrixXd smoothed = smooth_poses(seen, information, strength, 4 * usual);
+  const Vector6 strength = 0.3 * smoothness * usual.cwiseAbs2().cwiseInverse();
+  const Eigen::MatrixXd smoothed = smooth_poses(seen, information, strength, 1.2 * usual);
   for (Eigen::Index t = 0; t < n; ++t) {
     FrameState& state = states[static_cast<std::size_t>(t)];
     state.rotation = exp_rotation(smoothed.row(t).head<3>().transpose()) * middle;
@@ -140,7 +141,7 @@ std::vector<FrameState> fit_stretch(const Person& person, const Stretch& stretch
       states[t] = state;
       Linearisation at;
       linearise(person, seen, lens, prior.free, state, at);
-      information[t] = double{sighting.weight} * 0.05 * pose_information(at, prior, prior.free);
+      information[t] = double{sighting.weight} * 0.05 * pose_information(at, prior);
     }
   });
   if (std::none_of(stretch.frames.begin(), stretch.frames.end(), [](const FaceSighting& f) { return f.weight > 0; })) {

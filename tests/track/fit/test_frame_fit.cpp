@@ -116,7 +116,7 @@ TEST(FrameFit, FindsWhatWasProjected) {
     truth.weights[arkit_index("tongueOut")] = 0;
     const FaceSighting sighting = sighting_of(project_landmarks(person, lens, truth));
     const Observation seen = observe(sighting, landmark_weights());
-    const ExpressionPrior prior = default_expression_prior();
+    const ExpressionPrior prior = expression_prior({});
     FrameFitOptions options;
     options.iterations = 30;
     options.expression_prior = 1e-6;
