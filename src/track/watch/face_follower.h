@@ -32,6 +32,7 @@ class FaceFollower {
   struct Active {
     FaceTrack track;
     FaceLandmarks last;
+    FaceRegion region;                // where to look in the next frame
     FaceBox box;                      // in the last frame it was seen in
     std::vector<std::uint8_t> patch;  // what that frame showed there
     int lost = 0;                     // frames since it was seen

@@ -2,20 +2,19 @@
 // writing have threads of their own.
 #pragma once
 
-#include <omp.h>
-
 namespace mien::track {
 
-// While it lives, parallel loops of the calling thread run on that thread alone.
+// While it lives, parallel loops of the calling thread, and products of matrices in all threads where OpenBLAS makes
+// them, run on one thread.
 class OneThread {
  public:
-  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread();
+  ~OneThread();
   OneThread(const OneThread&) = delete;
   OneThread& operator=(const OneThread&) = delete;
 
  private:
-  int before_;
+  int loops_, products_ = 0;
 };
 
 }  // namespace mien::track

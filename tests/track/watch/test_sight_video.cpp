@@ -142,7 +142,7 @@ TEST_F(SightVideo, WantedPersonWhoIsNotThereIsAnError) {
 }
 
 TEST_F(SightVideo, TwoFacesSideBySideAreToldApart) {
-  const auto path = video("two", 30, [](int i) {
+  const auto path = video("two", 18, [](int i) {
     Image8 picture(512, 256, 3, 90);
     paste(picture, drifting_face(2, i), 0, 0);
     paste(picture, drifting_face(0, i + 5), 256, 0);
@@ -154,8 +154,8 @@ TEST_F(SightVideo, TwoFacesSideBySideAreToldApart) {
     options.who = folder_ / "who.png";
     const SightedVideo video = sight(path, options);
     ASSERT_EQ(video.stretches.size(), 1u);
-    EXPECT_EQ(video.stretches[0].frames.size(), 30u);
-    EXPECT_EQ(video.stretches[0].frames[20].points[1][0] > 256, who == 0);
+    EXPECT_EQ(video.stretches[0].frames.size(), 18u);
+    EXPECT_EQ(video.stretches[0].frames[15].points[1][0] > 256, who == 0);
     EXPECT_THAT(video.notes, testing::Contains(HasSubstr("2 different faces")));
   }
 }
