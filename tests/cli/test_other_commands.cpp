@@ -1,6 +1,8 @@
 // Bad arguments of train, render, actor, head and eval.
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "capture/small_capture.h"
 #include "cli/program.h"
 #include "cli/sounds.h"
@@ -102,6 +104,22 @@ TEST(Render, WrongInputsAndOutputs) {
   EXPECT_EQ(scratch.names(), std::vector<std::string>{});
 }
 
+TEST(Render, ACaptureDrivesAnAvatar) {
+  const Scratch scratch;
+  const std::string cap = (scratch / "cap").string(), out = (scratch / "out.csv").string();
+  const Outcome made =
+      mien({"actor", "-q", "--rig", "mono", "--seconds", "1", "--fps", "5", "--size", "32", "-o", cap});
+  ASSERT_EQ(made.status, 0) << made.err;
+  const auto drive = [&](const std::string& from) { return mien({"render", "-q", "--drive", from, "-o", out}); };
+  expect_refusal(drive((scratch / "absent").string()), 3, {"absent"});
+  expect_refusal(drive(cap + ":nothing"), 2, {"nothing", "000"});
+  expect_refusal(mien({"render", "-q", "take.csv", "--drive", cap, "-o", out}), 2, {"--drive"});
+  EXPECT_FALSE(fs::exists(out));
+  const Outcome driven = drive(cap + "/:000");
+  EXPECT_EQ(driven.status, 0) << driven.err;
+  EXPECT_GT(fs::file_size(out), 1000u);
+}
+
 TEST(Actor, UnknownNamesListThose) {
   const Scratch scratch;
   const std::string out = (scratch / "cap").string();
@@ -116,6 +134,17 @@ TEST(Head, BuildFromNothing) {
   const Scratch scratch;
   const std::string out = (scratch / "head.safetensors").string();
   expect_refusal(mien({"head", "build", "--makehuman", (scratch / "absent").string(), "-o", out}), 3, {"absent"});
+  expect_refusal(mien({"head", "build", "-o", out}), 2, {"--makehuman"});
+  expect_refusal(mien({"head", "build", "--ict", "a", "--flame", "b", "-o", out}), 2, {"--flame"});
+  expect_refusal(mien({"head", "build", "--ict", (scratch / "absent").string(), "-o", out}), 3,
+                 {"absent", "generic_neutral_mesh.obj", "ICT-FaceKit"});
+  const auto flame = [&](const std::string& bytes) {
+    std::ofstream(scratch / "model.pkl", std::ios::binary) << bytes;
+    return mien({"head", "build", "--flame", (scratch / "model.pkl").string(), "--landmarks", "l.npz", "-o", out});
+  };
+  expect_refusal(flame("cos\nsystem\n(S'false'\ntR."), 3, {"model.pkl", "os.system", "nothing was run"});
+  expect_refusal(flame(""), 3, {"model.pkl"});
+  fs::remove(scratch / "model.pkl");
   expect_refusal(mien({"head", "info", "--model", (scratch / "no.safetensors").string()}), 3, {"no.safetensors"});
   EXPECT_EQ(scratch.names(), std::vector<std::string>{});
 }
