@@ -21,16 +21,15 @@ using namespace mien;
 using Screen = Eigen::Matrix<double, 2, 3>;
 constexpr int kTerms = 1 + kArkitCount;
 
-// One frame of one performer.
+// One frame.
 struct Sample {
-  int person = 0;
   Eigen::Matrix<double, kTerms, 1> terms;  // 1, then the expression's weights
   std::vector<Screen> screen;              // [478] millimetres at the head by metres of head space
   Eigen::VectorXd miss;                    // [2 * 478] seen - true, millimetres
 };
 
 void add_samples(const Capture& capture, const CaptureSequence& sequence, const HeadModel& head,
-                 const SightedVideo& video, int person, int step, std::vector<Sample>& out) {
+                 const SightedVideo& video, int step, std::vector<Sample>& out) {
   const HeadMotion motion = capture.load_motion(sequence);
   std::vector<Vec3> vertices;
   const auto& frames = video.stretches[0].frames;
@@ -43,7 +42,6 @@ void add_samples(const Capture& capture, const CaptureSequence& sequence, const 
         (camera.world_to_camera.topLeftCorner<3, 3>() * (pose.root * pose.neck * pose.head).toRotationMatrix())
             .cast<double>();
     Sample sample;
-    sample.person = person;
     sample.terms.setZero();
     sample.terms[0] = 1;
     for (int e = 0; e < kArkitCount; ++e) sample.terms[1 + e] = motion.frames[t].expression[e];
@@ -160,7 +158,7 @@ int main(int argc, char** argv) {
       for (const CaptureSequence& sequence : capture.sequences) {
         const std::string name = std::filesystem::path(folders[p]).filename().string() + "_" + sequence.id;
         const SightedVideo video = tools::sight(tools::Pictures(capture, sequence), name, cache, networks);
-        add_samples(capture, sequence, head, video, static_cast<int>(p), step, samples);
+        add_samples(capture, sequence, head, video, step, samples);
       }
     }
     if (samples.empty()) throw Error(ErrorCode::kBadArgument, "no frame shows a face", "give captures of the actor");

@@ -108,7 +108,7 @@ ExpressionPrior expression_prior(const Eigen::MatrixXd& habit) {
   }
   if (habit.size() > 0) {
     // Weights go together as they usually do, but each may also stray on its own.
-    constexpr double kStray = 0.15, kStrength = 12, kBlinkStray = 3.5;
+    constexpr double kStray = 0.08, kStrength = 10, kBlinkStray = 3.5;
     Eigen::MatrixXd spread = habit;
     spread.diagonal().array() += kStray * kStray;
     // Blinks come and go by themselves.

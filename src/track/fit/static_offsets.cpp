@@ -10,7 +10,7 @@ namespace mien::fit {
 namespace {
 
 constexpr double kDeviation = 0.002;  // metres: how far a landmark of a person usually is from where it should be
-constexpr double kFrames = 0.5;       // all frames together weigh as this many: they make the same mistakes
+constexpr double kFrames = 2;         // all frames together weigh as this many: they make the same mistakes
 constexpr float kReach = 0.014f;      // metres: width of the kernel that tells shape from sliding points
 
 // The rigid pieces inside a head: -1 skin, 0 and 1 the eyes, 2 the mouth's inside.
