@@ -90,7 +90,8 @@ TEST_F(SteadyVideo, OblongPixelsBecomeSquareAndDeepColourIsRead) {
   ASSERT_TRUE(wide.read(frame));
   EXPECT_EQ(frame.width, 77);
   EXPECT_EQ(frame.height, 60);
-  SteadyVideoReader deep(make("b.mkv", "-f lavfi -i color=red:s=66x70:r=25:d=0.2 -vf scale=33:35 -pix_fmt yuv444p10le -c:v ffv1"));
+  SteadyVideoReader deep(
+      make("b.mkv", "-f lavfi -i color=red:s=66x70:r=25:d=0.2 -vf scale=33:35 -pix_fmt yuv444p10le -c:v ffv1"));
   ASSERT_TRUE(deep.read(frame));
   EXPECT_EQ(frame.width, 33);
   EXPECT_GT(frame.at(5, 5)[0], 240);

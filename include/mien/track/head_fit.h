@@ -14,11 +14,11 @@
 namespace mien {
 
 struct HeadFitOptions {
-  std::vector<double> focal;    // pixels, a video each; 0 or absent = found
-  double identity_prior = 1;    // multiplies the pull towards the mean head
-  double expression_prior = 1;  // and towards a face at rest
-  double smoothness = 1;        // and towards even motion
-  bool static_offsets = true;   // the head's surface may leave the identity space, smoothly
+  std::vector<double> focal;      // pixels, a video each; 0 or absent = found
+  double identity_prior = 1;      // multiplies the pull towards the mean head
+  double expression_prior = 1;    // and towards a face at rest
+  double smoothness = 1;          // and towards even motion
+  bool static_offsets = true;     // the head's surface may leave the identity space, smoothly
   bool landmark_response = true;  // correct for where MediaPipe's points lie on our head and how they lag behind it;
                                   // false for points that lie exactly where HeadModel::landmarks says
   ProgressCallback progress;
