@@ -32,15 +32,25 @@ float at_share(std::vector<float> values, float share) {
   return *place;
 }
 
-// What of each expression is the driver's face at rest goes; full weight stays full weight.
+// Brows, nose and the skin around the eyes come back to rest all the time; lips and lids of somebody who talks hardly
+// do.
+bool rests_often(const std::string& expression) {
+  for (const char* part : {"brow", "eyeSquint", "eyeWide", "noseSneer", "cheekSquint"}) {
+    if (expression.starts_with(part)) return true;
+  }
+  return false;
+}
+
+// What of each expression is the driver's face at rest goes; full weight stays full weight. How low or near the brows
+// of somebody are is partly taken for a frown when landmarks are tracked, so for them there is more to take away.
 void subtract_rest(HeadMotion& motion) {
-  constexpr float kShare = 0.1f, kMost = 0.3f;
   if (motion.frames.size() < static_cast<std::size_t>(motion.fps)) return;
   for (std::size_t e = 0; e < motion.expression_names.size(); ++e) {
     std::vector<float> weights;
     for (const MotionFrame& frame : motion.frames)
       weights.push_back(e < frame.expression.size() ? frame.expression[e] : 0.0f);
-    const float rest = std::clamp(at_share(weights, kShare), 0.0f, kMost);
+    const bool often = rests_often(motion.expression_names[e]);
+    const float rest = std::clamp(at_share(weights, often ? 0.5f : 0.1f), 0.0f, often ? 0.6f : 0.3f);
     for (MotionFrame& frame : motion.frames) {
       if (e < frame.expression.size()) frame.expression[e] = std::max(0.0f, (frame.expression[e] - rest) / (1 - rest));
     }

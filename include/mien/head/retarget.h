@@ -14,9 +14,10 @@ struct RetargetOptions {
 // Turns and shifts are taken relative to the driver's mean pose, in the axes of the mean head, so that a driver who
 // looks past the camera drives an avatar that looks into it; gaze likewise, relative to its median. The neck takes its
 // share of the turn. What a driver's face shows of an expression nine tenths of the time, up to 0.3, is taken as the
-// look of that face at rest, which the other head has its own of, and subtracted (in takes of a second and more).
-// Emotion stays; free offsets, which belong to the driver's own face, go. `driver` is the head that the motion was
-// tracked with. Throws kBadArgument for a sway out of range.
+// look of that face at rest, which the other head has its own of, and subtracted (in takes of a second and more); of
+// brows, nose and the skin around the eyes the median, up to 0.6. Emotion stays; free offsets, which belong to the
+// driver's own face, go. `driver` is the head that the motion was tracked with. Throws kBadArgument for a sway out of
+// range.
 HeadMotion retarget(const HeadMotion& motion, const HeadModel& driver, const RetargetOptions& options = {});
 
 }  // namespace mien
