@@ -9,6 +9,7 @@
 #include "mien/avatar/avatar.h"
 #include "mien/base/error.h"
 #include "mien/base/file.h"
+#include "mien/capture/split.h"
 #include "mien/metrics/lpips.h"
 #include "mien/training/gaussian_trainer.h"
 #include "motion_source.h"
@@ -21,6 +22,7 @@ struct Options {
   std::string motion = "tracked", device = "auto";
   std::string speech;
   GaussianEvaluationOptions evaluation;
+  float hold_out = -1;  // -1: as the avatar was trained
   bool no_emotion = false, json = false;
 };
 
@@ -113,6 +115,8 @@ void run(Options& options) {
       options.lpips_weights.empty() ? Lpips::find_weights() : std::filesystem::path(options.lpips_weights);
   const Avatar avatar = Avatar::load(find_avatar(options.avatar));
   const Capture capture = Capture::load(options.capture);
+  const float trained = avatar.training.value("hold_out", usual_hold_out(capture));
+  options.evaluation.hold_out = options.hold_out >= 0 ? options.hold_out : trained;
   options.evaluation.sound = find_sound_context(avatar.gaussian);
   std::optional<EmotionScore> emotion;
   std::map<std::string, HeadMotion> made;  // each sequence is heard once
@@ -139,6 +143,10 @@ void add_eval_avatar_command(CLI::App& eval) {
   command->add_option("AVATAR", options->avatar, "Shipped avatar or a .mien file")->required();
   command->add_option("--capture", options->capture, "Folder with capture.json")->required();
   command->add_option("--split", options->evaluation.split, "train or test")->capture_default_str();
+  command
+      ->add_option("--hold-out", options->hold_out,
+                   "Share of each training video's end that counts as test (default: as in the avatar's training)")
+      ->check(CLI::Range(0.0F, kMostHoldOut));
   command
       ->add_option("--motion", options->motion,
                    "\"tracked\": the capture's; \"speech\": from its sound (head pose and gaze stay the capture's)")

@@ -14,6 +14,7 @@
 #include "mien/base/parallel.h"
 #include "mien/base/rank_group.h"
 #include "mien/capture/capture.h"
+#include "mien/capture/split.h"
 #include "mien/session/session.h"
 #include "mien/training/framing.h"
 #include "mien/training/gaussian_trainer.h"
@@ -34,6 +35,7 @@ struct TrainOptions {
   std::string capture, output, renderer = "gaussians", device = "auto", name, licence = "not stated", consent, log,
                                report;
   GaussianTrainOptions gaussians;
+  float hold_out = -1;  // -1: as befits the capture
   float ssim_weight = ImageLossOptions{}.ssim;
   int cache_mb = 1024;
   int steps = -1, grow_to = -1;  // -1: as befits the device
@@ -62,6 +64,9 @@ void train(TrainOptions options, const CLI::App& command) {
   if (options.all_sequences) {
     for (CaptureSequence& sequence : capture.sequences) sequence.split = "train";
   }
+  options.gaussians.hold_out = options.hold_out >= 0 ? options.hold_out : usual_hold_out(capture);
+  if (options.hold_out < 0 && options.gaussians.hold_out > 0)
+    spdlog::info("the last {:.0f} % of each video are kept for tests (--hold-out)", 100 * options.gaussians.hold_out);
   const fs::path parent = output.has_parent_path() ? output.parent_path() : fs::path(".");
   make_output_folder(parent);
   GaussianTrainOptions& gaussians = options.gaussians;
@@ -124,6 +129,7 @@ void train(TrainOptions options, const CLI::App& command) {
                      {"pruned", pruned},
                      {"threads", thread_count()},
                      {"seed", gaussians.seed},
+                     {"hold_out", gaussians.hold_out},
                      {"ranks", ranks.size},
                      {"device", report.cuda ? "cuda" : "cpu"}};
   avatar.appearances.front().thumbnail = thumbnail(avatar);
@@ -214,6 +220,12 @@ void add_train_command(CLI::App& app) {
       ->check(CLI::Range(0.0, 100.0))
       ->capture_default_str();
   command->add_flag("--all-sequences", options->all_sequences, "Train on the sequences of the test split too");
+  command
+      ->add_option("--hold-out", options->hold_out,
+                   fmt::format("Share of each video's end that is kept for tests (default: {} for videos by one camera "
+                               "without a test split, otherwise 0)",
+                               kUsualHoldOut))
+      ->check(CLI::Range(0.0F, kMostHoldOut));
   command->add_option("--cache-mb", options->cache_mb, "Memory for decoded pictures")->capture_default_str();
   command->add_option("--name", options->name, "Name stored in the avatar; the file's name by default");
   command->add_option("--licence", options->licence, "Licence stored in the avatar")->capture_default_str();

@@ -203,7 +203,8 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
   if (!geometry && options.sound == nullptr) {
     throw Error(ErrorCode::kBadArgument, "an avatar without geometry needs to hear", "give the evaluation its sound");
   }
-  const SampleReader reader(capture, options.split, std::size_t{64} << 20, geometry ? nullptr : options.sound.get());
+  const SampleReader reader(capture, options.split, std::size_t{64} << 20, geometry ? nullptr : options.sound.get(),
+                            options.hold_out);
   const std::vector<SampleKey> keys = wanted_keys(reader, options);
   std::optional<Lpips> lpips;
   if (!options.lpips_weights.empty()) lpips = Lpips::load(options.lpips_weights);

@@ -56,7 +56,7 @@ GaussianAvatar start_avatar(const SampleReader& reader, const std::vector<Sample
       initialise_avatar(reader.capture().load_head_model(), reader.motion(keys.front()), canonical_views(reader, keys),
                         initialise, openings.widest(reader, kOpenMoments));
   avatar.pixel_filter = options.pixel_filter;
-  prune_unseen(avatar, reader.capture(), kSeenAtFirst);
+  prune_unseen(avatar, reader.capture(), kSeenAtFirst, nullptr, options.hold_out);
   if (options.networks) {
     avatar.g2anet = make_g2anet(avatar, network_options(options), options.seed);
     avatar.g2anet.hears = heard_by(options);
@@ -103,7 +103,7 @@ class Training {
         options_(options),
         ranks_(options.ranks),
         cuda_(use_cuda(options.device)),
-        reader_(capture, "train", options.cache_bytes, options.sound.get()),
+        reader_(capture, "train", options.cache_bytes, options.sound.get(), options.hold_out),
         canonical_(canonical_keys(reader_)),
         mark_(training_fingerprint(capture, options)),
         openings_(reader_),
@@ -269,7 +269,7 @@ GaussianAvatar Training::run(GaussianTrainReport* report) {
   const bool finished = (step_ == total_ || settled_) && !stopped_;
   if (finished && ranks_.leads()) {
     prune_floaters(avatar_, reader_.motion(canonical_.front()), canonical_views(reader_, canonical_), kLeastViews);
-    prune_unseen(avatar_, capture_, kSeenAtLast, options_.sound.get());
+    prune_unseen(avatar_, capture_, kSeenAtLast, options_.sound.get(), options_.hold_out);
   }
   if (report != nullptr) {
     report->cuda = cuda_;

@@ -11,8 +11,9 @@ constexpr float kMouthShare = 0.1f;  // of the limit, for what shows only now an
 
 }  // namespace
 
-int prune_unseen(GaussianAvatar& avatar, const Capture& capture, float least_pixels, const SoundContext* sound) {
-  const SampleReader reader(capture, "train", 0, sound);
+int prune_unseen(GaussianAvatar& avatar, const Capture& capture, float least_pixels, const SoundContext* sound,
+                 float hold_out) {
+  const SampleReader reader(capture, "train", 0, sound, hold_out);
   Coverage coverage(avatar);
   for (const SampleKey& key : spread_keys(reader)) {
     coverage.pose(reader.motion(key));

@@ -75,8 +75,9 @@ std::vector<CanonicalMoment> MouthOpenings::widest(const SampleReader& reader, i
 
 SampleChoice::SampleChoice(const SampleReader& reader, const MouthOpenings& openings, float bias) {
   double total = 0;
-  for (const SampleKey& key : reader.keys()) {
-    total += 1 + bias * std::clamp(openings.at(key) / kWideOpen, 0.0f, 1.0f);
+  const std::vector<double> weights = balanced_weights(reader.capture(), reader.keys());
+  for (std::size_t k = 0; k < weights.size(); ++k) {
+    total += weights[k] * (1 + bias * std::clamp(openings.at(reader.keys()[k]) / kWideOpen, 0.0f, 1.0f));
     sums_.push_back(total);
   }
 }

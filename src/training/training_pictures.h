@@ -26,7 +26,8 @@ class MouthOpenings {
   std::map<std::pair<int, int>, float> gaps_;
 };
 
-// Draws pictures for training, those of an open mouth up to `bias` times more often, plus one.
+// Draws pictures for training, those of an open mouth up to `bias` times more often, plus one, and appearances as
+// balanced_weights() has it.
 class SampleChoice {
  public:
   SampleChoice(const SampleReader& reader, const MouthOpenings& openings, float bias);

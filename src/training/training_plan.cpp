@@ -36,6 +36,7 @@ std::uint64_t training_fingerprint(const Capture& capture, const GaussianTrainOp
   if (options.loss.l1 != plain.l1 || options.loss.ssim != plain.ssim || options.loss.matte != plain.matte)
     text += fmt::format(":loss:{}:{}:{}", options.loss.l1, options.loss.ssim, options.loss.matte);
   text += fmt::format(":filter:{}", options.pixel_filter);
+  if (options.hold_out > 0) text += fmt::format(":held:{}", options.hold_out);
   if (options.grow_to > 0) text += fmt::format(":grow:{}", options.grow_to);
   if (options.networks) {
     const G2aOptions& g = options.g2anet;

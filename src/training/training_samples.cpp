@@ -26,18 +26,17 @@ void add_sound(const Capture& capture, const CaptureSequence& sequence, const So
 }  // namespace
 
 SampleReader::SampleReader(const Capture& capture, const std::string& split, std::size_t cache_bytes,
-                           const SoundContext* sound)
-    : capture_(&capture), cache_(std::make_unique<FrameCache>(capture, cache_bytes)) {
-  for (std::size_t s = 0; s < capture.sequences.size(); ++s) {
-    const CaptureSequence& sequence = capture.sequences[s];
-    if (sequence.split != split || sequence.motion.empty()) continue;
+                           const SoundContext* sound, float hold_out)
+    : capture_(&capture),
+      keys_(split_pictures(capture, split, hold_out)),
+      cache_(std::make_unique<FrameCache>(capture, cache_bytes)) {
+  for (const SampleKey& key : keys_) {
+    if (motions_.contains(key.sequence)) continue;
+    const CaptureSequence& sequence = capture.sequences[key.sequence];
     HeadMotion motion = capture.load_motion(sequence);
     require_motion_fits(sequence, motion);
     if (sound != nullptr) add_sound(capture, sequence, *sound, motion);
-    for (int v = 0; v < static_cast<int>(sequence.views.size()); ++v) {
-      for (int f = 0; f < sequence.frames; ++f) keys_.push_back({static_cast<int>(s), v, f});
-    }
-    motions_.emplace(static_cast<int>(s), std::move(motion));
+    motions_.emplace(key.sequence, std::move(motion));
   }
   if (keys_.empty()) {
     throw Error(ErrorCode::kBadArgument,

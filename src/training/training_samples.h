@@ -8,15 +8,10 @@
 #include <vector>
 
 #include "mien/capture/capture.h"
+#include "mien/capture/split.h"
 #include "mien/speech/sound_context.h"
 
 namespace mien {
-
-struct SampleKey {
-  int sequence = 0;  // index into Capture::sequences
-  int view = 0;      // index into CaptureSequence::views
-  int frame = 0;
-};
 
 // A picture as the loss wants it.
 struct TrainingSample {
@@ -29,11 +24,10 @@ struct TrainingSample {
 
 class SampleReader {
  public:
-  // Uses the sequences whose split is `split` and that have motion. Throws kBadArgument when there are none. With
-  // `sound` every frame of motion carries these features of the sequence's sound file; kBadFile for a sequence without
-  // one.
+  // Uses the pictures of split_pictures(). Throws kBadArgument when there are none. With `sound` every frame of motion
+  // carries these features of the sequence's sound file; kBadFile for a sequence without one.
   SampleReader(const Capture& capture, const std::string& split, std::size_t cache_bytes,
-               const SoundContext* sound = nullptr);
+               const SoundContext* sound = nullptr, float hold_out = 0);
 
   const std::vector<SampleKey>& keys() const { return keys_; }
   const MotionFrame& motion(const SampleKey& key) const;

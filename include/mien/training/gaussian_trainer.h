@@ -26,6 +26,8 @@ struct GaussianTrainOptions {
   // Gaussians that training grows to, by splitting those that cover the most error, in the first half of the moving
   // stage; no growth when there are as many already.
   int grow_to = 0;
+  // The share of each training sequence's end that is kept for tests: see mien/capture/split.h.
+  float hold_out = 0;
   InitialiseOptions initialise;
   // Pixels^2 that every Gaussian is blurred by in the picture (0 to 100), while training and ever after. Small is
   // sharp; below about 0.05 what is thinner than a pixel twinkles when it moves.
@@ -81,7 +83,7 @@ GaussianAvatar train_gaussian_avatar(const Capture& capture, const GaussianTrain
 // tenth of that in the mouth): what was never seen was never learnt, and would appear as specks in new views. Returns
 // how many went. Called before and after training. `sound`: for an avatar that hears.
 int prune_unseen(GaussianAvatar& avatar, const Capture& capture, float least_pixels = 5,
-                 const SoundContext* sound = nullptr);
+                 const SoundContext* sound = nullptr, float hold_out = 0);
 
 // A place where faces wrinkle (metrics/wrinkle_regions.h): PSNR over it in pictures that show it, and in those of them
 // where the true expression creases it.
@@ -119,6 +121,7 @@ struct GaussianEvaluation {
 struct GaussianEvaluationOptions {
   Device device = Device::kAuto;
   std::string split = "test";
+  float hold_out = 0;                         // as in training: these tails are of the test split
   std::vector<std::string> cameras;           // ids; empty = all
   int every = 10;                             // every n-th frame
   std::filesystem::path sheet;                // PNG, truth above render for some pictures; empty = none
