@@ -10,12 +10,9 @@
 
 #include "mien/track/sighting.h"
 #include "track/fit/landmark_model.h"
+#include "track/fit/lens.h"
 
 namespace mien::fit {
-
-struct Lens {
-  double focal = 1000, cx = 256, cy = 256;  // pixels
-};
 
 // Everything that changes from frame to frame.
 struct FrameState {
