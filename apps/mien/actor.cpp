@@ -13,10 +13,12 @@
 namespace mien::app {
 namespace {
 
+constexpr double kCollectionSeconds = 6, kCollectionRate = 25;
+
 struct ActorArguments {
   std::string person = "ada", emotion, emotions, output, appearance, hair, clothes, light, background = "0,0,0";
   ActorCaptureOptions options;
-  int size = 512;
+  int size = 512, appearances = 1;
   bool no_glasses = false;
 };
 
@@ -56,7 +58,7 @@ std::array<float, 3> parse_colour(const std::string& text) {
   return c;
 }
 
-void run(ActorArguments a, bool sequences_given, bool seconds_given, bool quiet) {
+void run(ActorArguments a, bool sequences_given, bool seconds_given, bool fps_given, bool quiet) {
   const std::filesystem::path path = find_head_asset();
   const HeadModel model = HeadModel::load(path);
   const HeadAssets assets = HeadAssets::load(path, model);
@@ -73,7 +75,13 @@ void run(ActorArguments a, bool sequences_given, bool seconds_given, bool quiet)
   o.rig_options.size = a.size;
   o.stage.background = parse_colour(a.background);
   ProgressBar bar("filming", quiet);
-  make_actor_capture(model, assets, o, a.output, std::ref(bar));
+  if (a.appearances > 1) {
+    if (!seconds_given && o.text.empty()) o.seconds = kCollectionSeconds;
+    if (!fps_given) o.fps = kCollectionRate;
+    make_actor_collection(model, assets, o, a.appearances, a.output, std::ref(bar));
+  } else {
+    make_actor_capture(model, assets, o, a.output, std::ref(bar));
+  }
   bar.finish();
   if (!quiet) std::printf("%s: done; a preview is in %s/preview.jpg\n", a.output.c_str(), a.output.c_str());
 }
@@ -104,6 +112,13 @@ void add_actor_command(CLI::App& app) {
   auto* sequences = command->add_option("--sequences", o.sequences, "How many sequences (default: one an emotion)");
   command->add_option("--seed", o.seed, "Of sentences, idle motion and camera drift")->capture_default_str();
   command->add_option("--appearance", a->appearance, "Name of the appearance in the capture");
+  auto* appearances =
+      command
+          ->add_option(
+              "--appearances", a->appearances,
+              "The same person in so many appearances (hair, beard, glasses, clothes, light), each before one "
+              "camera, with test sequences of later sentences, of views from 30 degrees and of unseen emotions")
+          ->check(CLI::Range(2, kMostLooks));
   command->add_option("--hair", a->hair, "Another hair style");
   command->add_option("--clothes", a->clothes, "Other clothes");
   command->add_flag("--no-glasses", a->no_glasses, "Without the glasses that some wear");
@@ -111,14 +126,19 @@ void add_actor_command(CLI::App& app) {
   command->add_option("--background", a->background, "Colour behind the person, e.g. 0.2,0.2,0.25")
       ->capture_default_str();
   command->add_option("--size", a->size, "Pixels a side")->check(CLI::Range(16, 4096))->capture_default_str();
-  command->add_option("--fps", o.fps, "Frames a second")->check(CLI::Range(1.0, 240.0))->capture_default_str();
+  auto* fps =
+      command->add_option("--fps", o.fps, "Frames a second")->check(CLI::Range(1.0, 240.0))->capture_default_str();
   command->add_flag("--extra-views", o.extra_views, "Also film from 6 held-out cameras, as test sequences");
   command->add_flag("--png", o.png, "Lossless pictures");
   command->add_option("-o,--output", a->output, "Folder of the capture")->required();
+  for (const char* other : {"--rig", "--sequences", "--emotion", "--emotions", "--appearance", "--extra-views"})
+    appearances->excludes(command->get_option(other));
   command->footer(
-      "Example:\n  mien actor --rig emotalk --seconds 10 --emotion happy:0.8 -o cap\n\nStopped runs continue when "
+      "Examples:\n  mien actor --rig emotalk --seconds 10 --emotion happy:0.8 -o cap\n"
+      "  mien actor --person omar --appearances 5 -o looks\n\nStopped runs continue when "
       "started again with the same options.");
-  command->callback([=] { run(*a, sequences->count() > 0, seconds->count() > 0, is_quiet(*command)); });
+  command->callback(
+      [=] { run(*a, sequences->count() > 0, seconds->count() > 0, fps->count() > 0, is_quiet(*command)); });
 }
 
 }  // namespace mien::app

@@ -42,4 +42,16 @@ struct ActorCaptureOptions {
 void make_actor_capture(const HeadModel& model, const HeadAssets& assets, const ActorCaptureOptions& options,
                         const std::filesystem::path& folder, const ProgressCallback& progress = {});
 
+// One person filmed by one camera on several occasions, with other hair, beard, glasses, clothes and light each time:
+// what somebody's own videos are, but with everything known. For each of `appearances` (2 to performer_looks()'s) there
+// are, all with motion and cameras as they truly were:
+//   NAME        train: the person speaks and turns the head this way and that before a camera that stands still
+//   NAME-later  test: the same camera, other sentences
+//   NAME-views  test: cameras 30 degrees to the left and right of it (L30, R30), few frames
+//   NAME-faces  test: the first camera, strong emotions that training never saw, few frames
+// Of `options` rig, sequences, emotions, appearance and extra_views do not count. Everything else is as with
+// make_actor_capture(), of which it also throws.
+void make_actor_collection(const HeadModel& model, const HeadAssets& assets, const ActorCaptureOptions& options,
+                           int appearances, const std::filesystem::path& folder, const ProgressCallback& progress = {});
+
 }  // namespace mien

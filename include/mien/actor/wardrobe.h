@@ -43,6 +43,16 @@ struct Performer {
 // "ada" (the one the program ships), and others of other sex, age, skin and hair.
 std::vector<std::string> performer_names();
 Performer named_performer(const std::string& name);  // throws kBadArgument, listing the names
+// The same person on another day.
+struct PerformerLook {
+  std::string name;  // "usual", "beard", ...
+  Performer performer;
+};
+constexpr int kMostLooks = 6;
+// The person as he or she is, then with beard and other hair, with glasses, with long hair, in summer, in the evening:
+// identity, eyes and brows stay, hair, clothes and light change. `count` [1, kMostLooks], else throws kBadArgument.
+std::vector<PerformerLook> performer_looks(const Performer& performer, int count);
+
 // Somebody nobody has seen: every choice from the seed, out of what `model` and `assets` have.
 Performer random_performer(std::uint64_t seed, const HeadModel& model, const HeadAssets& assets);
 
