@@ -14,7 +14,7 @@ namespace mien {
 struct OccupancyOptions {
   int resolution = 128;     // cells a side, 1 to 512
   float decay = 0.95f;      // what is left of a cell's density after an update, in [0, 1]
-  float threshold = 10.0f;  // a cell is occupied above min(threshold, mean density); one over the unit of t
+  float threshold = 10.0f;  // a cell is occupied above min(this, 0.999 times the mean density); one over the unit of t
 };
 
 class Occupancy {
