@@ -59,15 +59,21 @@ MIEN_BOTH inline int march_ray(const OccupancyView& view, const Ray& ray, const 
       ++count;
       continue;
     }
-    // On to the interval in which the ray leaves the empty cell, with a margin for rounding.
-    const int at[3] = {cell % view.resolution, cell / view.resolution % view.resolution,
-                       cell / view.resolution / view.resolution};
+    // On to the interval in which the ray leaves the empty cell or block of cells, with a margin for rounding.
+    const int r = view.resolution, at[3] = {cell % r, cell / r % r, cell / r / r};
+    int side = 1;
+    if (view.blocks != nullptr) {
+      const int b = occupancy_blocks(r);
+      const int block = at[0] / kOccupancyBlock + b * (at[1] / kOccupancyBlock + b * (at[2] / kOccupancyBlock));
+      if (((view.blocks[block / 32] >> (block % 32)) & 1u) == 0) side = kOccupancyBlock;
+    }
     float leaves = ray.to;
     for (int a = 0; a < 3; ++a) {
       const float d = ray.direction[a];
       if (d == 0) continue;
-      const float side = (static_cast<float>(at[a] + (d > 0 ? 1 : 0)) / cells - ray.origin[a]) / d;
-      if (side < leaves) leaves = side;
+      const int face = at[a] / side * side + (d > 0 ? side : 0);
+      const float there = (static_cast<float>(face) / cells - ray.origin[a]) / d;
+      if (there < leaves) leaves = there;
     }
     const float skipped = (leaves - ray.from) / march.step - 0.01f;
     if (skipped > static_cast<float>(k)) k = skipped < 1e9f ? static_cast<int>(skipped) : end;

@@ -19,6 +19,8 @@ Occupancy::Occupancy(const OccupancyOptions& options) : options_(options) {
   const std::int64_t r = options.resolution;
   density_.assign(r * r * r, 0);
   bits_.assign((r * r * r + 31) / 32, 0);
+  const std::int64_t b = occupancy_blocks(options.resolution);
+  blocks_.assign((b * b * b + 31) / 32, 0);
   const std::vector<std::uint8_t> all(density_.size(), 1);
   mark(all);
 }
@@ -36,6 +38,7 @@ void Occupancy::mark(std::span<const std::uint8_t> marked) {
     for (std::int64_t i = 32 * w; i < std::min(cells(), 32 * w + 32); ++i)
       if (marked[i] != 0) bits_[w] |= 1u << (i % 32);
   }
+  set_blocks();
 }
 
 double Occupancy::fraction() const {
@@ -69,6 +72,25 @@ void Occupancy::set_bits() {
       if (density_[i] > least) word |= 1u << (i % 32);
     bits_[w] = word;
   });
+  set_blocks();
+}
+
+void Occupancy::set_blocks() {
+  std::fill(blocks_.begin(), blocks_.end(), 0);
+  const std::int64_t r = options_.resolution, b = occupancy_blocks(options_.resolution);
+  for (std::size_t w = 0; w < bits_.size(); ++w) {
+    for (std::uint32_t word = bits_[w]; word != 0;) {
+      const int bit = std::countr_zero(word);
+      const std::int64_t cell = static_cast<std::int64_t>(32 * w) + bit, x = cell % r;
+      const std::int64_t block =
+          x / kOccupancyBlock + b * (cell / r % r / kOccupancyBlock + b * (cell / r / r / kOccupancyBlock));
+      blocks_[block / 32] |= 1u << (block % 32);
+      // The rest of the block's row of cells says nothing new.
+      const std::int64_t rest = std::min(kOccupancyBlock - x % kOccupancyBlock, r - x);
+      const std::int64_t next = bit + rest;
+      word = next >= 32 ? 0 : word >> next << next;
+    }
+  }
 }
 
 }  // namespace mien

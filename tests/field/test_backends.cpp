@@ -30,7 +30,8 @@ TEST_P(FieldBackend, HashGridAgreesWithDouble) {
       const Floats table = random_values<float>(grid.parameters(), 80);
       Floats points = random_values<float>(3 * count, 81, -0.05f, 1.05f);
       for (std::int64_t i = 300; i < 900; ++i)  // a ray
-        for (int a = 0; a < 3; ++a) points[3 * i + a] = 0.20031f + 0.00100123f * static_cast<float>((a + 1) * (i - 300) % 700);
+        for (int a = 0; a < 3; ++a)
+          points[3 * i + a] = 0.20031f + 0.00100123f * static_cast<float>((a + 1) * (i - 300) % 700);
       Floats d_out = random_values<float>(count * stride, 82);
       std::fill(d_out.begin() + 100 * stride, d_out.begin() + 200 * stride, 0.0f);
       std::vector<double> out(d_out.size(), 7), d_table(table.size(), 0.25), d_points(points.size());

@@ -24,7 +24,7 @@ class Occupancy {
 
   const OccupancyOptions& options() const { return options_; }
   std::int64_t cells() const { return static_cast<std::int64_t>(density_.size()); }
-  OccupancyView view() const { return {bits_.data(), options_.resolution}; }
+  OccupancyView view() const { return {bits_.data(), options_.resolution, blocks_.data()}; }
   std::span<const float> density() const { return density_; }    // [R^3]
   std::span<const std::uint32_t> bits() const { return bits_; }  // [(R^3 + 31) / 32]
   void restore(std::span<const float> density);                  // and the bits that follow from it
@@ -39,9 +39,10 @@ class Occupancy {
 
  private:
   void set_bits();
+  void set_blocks();
   OccupancyOptions options_;
   std::vector<float> density_;
-  std::vector<std::uint32_t> bits_;
+  std::vector<std::uint32_t> bits_, blocks_;
 };
 
 // Rays in the cube's coordinates. Directions need no unit length: t counts them, so a ray that went through the same

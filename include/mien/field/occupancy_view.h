@@ -15,7 +15,14 @@ namespace mien {
 struct OccupancyView {
   const std::uint32_t* bits;  // [(R^3 + 31) / 32]
   int resolution;             // R
+  // The same of blocks of 4x4x4 cells, whether any of them is occupied: rays cross empty blocks at once. May be
+  // nullptr.
+  const std::uint32_t* blocks = nullptr;
 };
+constexpr int kOccupancyBlock = 4;                       // cells a side of a block
+MIEN_BOTH inline int occupancy_blocks(int resolution) {  // a side
+  return (resolution + kOccupancyBlock - 1) / kOccupancyBlock;
+}
 
 // The cell's number, or -1 outside of the cube.
 MIEN_BOTH inline std::int32_t occupancy_cell(int resolution, float x, float y, float z) {

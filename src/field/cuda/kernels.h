@@ -136,7 +136,8 @@ struct OccupancyJob {
   float decay, threshold;
   float* density;
   std::uint32_t* bits;
-  double* partial;  // scratch [kMeanBlocks]
+  std::uint32_t* blocks;  // of cells
+  double* partial;        // scratch [kMeanBlocks]
 };
 constexpr int kMeanBlocks = 256;
 void sample_cells(const OccupancyView& view, std::int64_t count, std::uint32_t seed, std::uint32_t* cell, float* points,

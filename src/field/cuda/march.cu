@@ -69,14 +69,20 @@ __global__ void __launch_bounds__(kRayBlock) count_march_kernel(const __grid_con
   if (threadIdx.x == 0) q.lists.blocks[blockIdx.x] = all;
 }
 
+// A warp has 32 rays, one after the other, a lane a sample.
 __global__ void __launch_bounds__(kRayBlock) count_kept_kernel(const __grid_constant__ CompactJob q) {
   const std::int64_t r = static_cast<std::int64_t>(blockIdx.x) * kRayBlock + threadIdx.x;
+  const bool there = r < q.lists.rays;
+  const std::uint32_t first = there ? q.in.first[r] : 0, length = there ? q.in.count[r] : 0, lane = threadIdx.x % 32;
   std::uint32_t count = 0;
-  if (r < q.lists.rays) {
-    const std::uint32_t first = q.in.first[r], end = first + q.in.count[r];
-    for (std::uint32_t i = first; i < end; ++i) count += q.keep[i] != 0 ? 1u : 0u;
-    q.lists.count[r] = count;
+  for (std::uint32_t k = 0; k < 32; ++k) {
+    const std::uint32_t begin = __shfl_sync(0xffffffffu, first, k), n = __shfl_sync(0xffffffffu, length, k);
+    std::uint32_t kept = 0;
+    for (std::uint32_t i = 0; i < n; i += 32)
+      kept += __popc(__ballot_sync(0xffffffffu, i + lane < n && q.keep[begin + i + lane] != 0));
+    if (lane == k) count = kept;
   }
+  if (there) q.lists.count[r] = count;
   std::uint32_t all;
   before_in_block(count, &all);
   if (threadIdx.x == 0) q.lists.blocks[blockIdx.x] = all;
@@ -138,14 +144,24 @@ __global__ void __launch_bounds__(kRayBlock) write_march_kernel(const __grid_con
 __global__ void __launch_bounds__(kRayBlock) write_kept_kernel(const __grid_constant__ CompactJob q) {
   const std::int64_t r = static_cast<std::int64_t>(blockIdx.x) * kRayBlock + threadIdx.x;
   std::uint32_t to;
-  if (place_list(q.lists, r, &to) == 0) return;
-  const std::uint32_t first = q.in.first[r], end = first + q.in.count[r];
-  for (std::uint32_t i = first; i < end; ++i) {
-    if (q.keep[i] == 0) continue;
-    q.lists.t[to] = q.in.t[i];
-    q.lists.dt[to] = q.in.dt[i];
-    q.lists.ray[to] = q.in.ray[i];
-    q.lists.from[to++] = i;
+  const bool writes = place_list(q.lists, r, &to) > 0;
+  const std::uint32_t first = writes ? q.in.first[r] : 0, length = writes ? q.in.count[r] : 0, lane = threadIdx.x % 32;
+  for (std::uint32_t k = 0; k < 32; ++k) {
+    const std::uint32_t begin = __shfl_sync(0xffffffffu, first, k), n = __shfl_sync(0xffffffffu, length, k);
+    std::uint32_t at = __shfl_sync(0xffffffffu, to, k);
+    for (std::uint32_t i = 0; i < n; i += 32) {
+      const std::uint32_t from = begin + i + lane;
+      const bool kept = i + lane < n && q.keep[from] != 0;
+      const std::uint32_t all = __ballot_sync(0xffffffffu, kept);
+      if (kept) {
+        const std::uint32_t place = at + __popc(all & ((1u << lane) - 1));
+        q.lists.t[place] = q.in.t[from];
+        q.lists.dt[place] = q.in.dt[from];
+        q.lists.ray[place] = q.in.ray[from];
+        q.lists.from[place] = from;
+      }
+      at += __popc(all);
+    }
   }
 }
 

@@ -65,6 +65,21 @@ __global__ void __launch_bounds__(kThreads) largest_kernel(const float* values, 
   if (threadIdx.x % 32 == 0 && most != 0) atomicMax(bits, most);
 }
 
+__global__ void __launch_bounds__(kThreads) blocks_kernel(const __grid_constant__ OccupancyJob q) {
+  const int r = q.resolution, b = occupancy_blocks(r), i = blockIdx.x * kThreads + threadIdx.x;
+  const int x = i % b * kOccupancyBlock, y = i / b % b * kOccupancyBlock, z = i / b / b * kOccupancyBlock;
+  bool any = false;
+  for (int k = 0; i < b * b * b && k < kOccupancyBlock * kOccupancyBlock * kOccupancyBlock; ++k) {
+    const int cx = x + k % kOccupancyBlock, cy = y + k / kOccupancyBlock % kOccupancyBlock,
+              cz = z + k / kOccupancyBlock / kOccupancyBlock;
+    if (cx >= r || cy >= r || cz >= r) continue;
+    const int cell = cx + r * (cy + r * cz);
+    any = any || (q.bits[cell / 32] >> (cell % 32) & 1u) != 0;
+  }
+  const unsigned word = __ballot_sync(0xffffffffu, any);
+  if (threadIdx.x % 32 == 0 && i < b * b * b) q.blocks[i / 32] = word;
+}
+
 }  // namespace
 
 void find_largest(const float* values, int row, std::int64_t stride, const Count& count, std::uint32_t* bits,
@@ -88,6 +103,8 @@ void update_occupancy(const OccupancyJob& job, std::int64_t count, const std::ui
   if (count > 0) raise_kernel<<<blocks_for(count, kThreads), kThreads, 0, stream>>>(job, cells, count, cell, density);
   mean_kernel<<<kMeanBlocks, kThreads, 0, stream>>>(job, cells);
   bits_kernel<<<blocks, kThreads, 0, stream>>>(job, cells);
+  const int b = occupancy_blocks(job.resolution);
+  blocks_kernel<<<blocks_for(static_cast<std::int64_t>(b) * b * b, kThreads), kThreads, 0, stream>>>(job);
 }
 
 }  // namespace mien::field::cuda

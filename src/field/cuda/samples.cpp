@@ -107,8 +107,12 @@ void CudaRaySamples::compact(const DeviceSamples& in, const std::uint8_t* keep, 
 struct CudaOccupancy::Impl {
   OccupancyOptions options;
   std::int64_t cells = 0;
-  CudaMemory density, bits, partial;
+  CudaMemory density, bits, blocks, partial;
   std::size_t bits_bytes() const { return static_cast<std::size_t>((cells + 31) / 32) * sizeof(std::uint32_t); }
+  std::size_t blocks_bytes() const {
+    const std::size_t b = occupancy_blocks(options.resolution);
+    return (b * b * b + 31) / 32 * sizeof(std::uint32_t);
+  }
 };
 
 CudaOccupancy::CudaOccupancy(const OccupancyOptions& options) {
@@ -119,6 +123,7 @@ CudaOccupancy::CudaOccupancy(const OccupancyOptions& options) {
   impl_->cells = empty.cells();
   impl_->density.reserve(empty.cells() * sizeof(float), "densities of an occupancy grid");
   impl_->bits.reserve(impl_->bits_bytes(), "bits of an occupancy grid");
+  impl_->blocks.reserve(impl_->blocks_bytes(), "bits of an occupancy grid");
   impl_->partial.reserve(kMeanBlocks * sizeof(double), "sums of an occupancy grid");
   upload(empty);
 }
@@ -130,7 +135,8 @@ const OccupancyOptions& CudaOccupancy::options() const {
   return impl_->options;
 }
 OccupancyView CudaOccupancy::view() const {
-  return {static_cast<const std::uint32_t*>(impl_->bits.data()), impl_->options.resolution};
+  return {static_cast<const std::uint32_t*>(impl_->bits.data()), impl_->options.resolution,
+          static_cast<const std::uint32_t*>(impl_->blocks.data())};
 }
 std::int64_t CudaOccupancy::cells() const {
   return impl_->cells;
@@ -143,6 +149,7 @@ void CudaOccupancy::upload(const Occupancy& from) {
   MIEN_CHECK(from.cells() == impl_->cells, "{} cells for {}", from.cells(), impl_->cells);
   cuda_upload(impl_->density.data(), from.density().data(), from.density().size_bytes());
   cuda_upload(impl_->bits.data(), from.bits().data(), impl_->bits_bytes());
+  cuda_upload(impl_->blocks.data(), from.view().blocks, impl_->blocks_bytes());
 }
 
 void CudaOccupancy::download(Occupancy& to) const {
@@ -167,7 +174,7 @@ void CudaOccupancy::sample(std::int64_t count, std::uint32_t seed, std::uint32_t
 void CudaOccupancy::update(std::int64_t count, const std::uint32_t* cell, const float* density, CudaStream stream) {
   update_occupancy({impl_->options.resolution, impl_->options.decay, impl_->options.threshold,
                     static_cast<float*>(impl_->density.data()), static_cast<std::uint32_t*>(impl_->bits.data()),
-                    static_cast<double*>(impl_->partial.data())},
+                    static_cast<std::uint32_t*>(impl_->blocks.data()), static_cast<double*>(impl_->partial.data())},
                    count, cell, density, stream);
   enqueued("update of occupancy");
 }
