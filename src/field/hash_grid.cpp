@@ -190,12 +190,13 @@ void HashGrid::initialise(std::span<float> table, Random& random) const {
 template <typename T>
 void HashGrid::encode(const T* table, const T* points, std::int64_t count, T* out, std::int64_t out_stride) const {
   const std::int64_t stride = out_stride > 0 ? out_stride : outputs();
-  parallel_for((count + kBlock - 1) / kBlock, 4, [&](std::int64_t block) {
-    const std::int64_t first = block * kBlock;
-    const int points_here = static_cast<int>(std::min<std::int64_t>(kBlock, count - first));
+  parallel_for((count + kChunk - 1) / kChunk, 1, [&](std::int64_t chunk) {
+    const std::int64_t end = std::min(count, (chunk + 1) * kChunk);
     for (int l = 0; l < options_.levels; ++l)
-      run_block(Block<T>{Work::kEncode, options_.features, levels_[l], table, points + 3 * first, points_here,
-                         out + first * stride + l * options_.features, nullptr, stride, nullptr});
+      for (std::int64_t first = chunk * kChunk; first < end; first += kBlock)
+        run_block(Block<T>{Work::kEncode, options_.features, levels_[l], table, points + 3 * first,
+                           static_cast<int>(std::min<std::int64_t>(kBlock, end - first)),
+                           out + first * stride + l * options_.features, nullptr, stride, nullptr});
   });
 }
 
