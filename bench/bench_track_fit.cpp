@@ -303,7 +303,7 @@ class Truth {
 struct Arguments {
   std::vector<std::string> inputs;
   std::string cache, overlays;
-  bool each = false;
+  bool each = false, no_pictures = false;
   int sheet = 6;
   std::vector<double> focal;
   HeadFitOptions options;
@@ -332,6 +332,13 @@ void measure(const Arguments& a, const HeadModel& model, const std::vector<std::
               files.size() > 1 ? " ..." : "", frames, wall() - begin);
   HeadFitOptions options = a.options;
   options.focal = a.focal;
+  if (capture && !a.no_pictures) {
+    for (SightedVideo& video : videos) video.stretches[0].window = {0, 0, static_cast<double>(video.width)};
+    options.picture = [&](int v, int, int frame) {
+      const CaptureSequence& sequence = capture->sequences[static_cast<std::size_t>(v)];
+      return read_image(capture->image_path(sequence.views[0], frame));
+    };
+  }
   begin = wall();
   const HeadFit fit = fit_head(model, videos, options);
   const double seconds = wall() - begin;
@@ -382,6 +389,7 @@ int main(int argc, char** argv) {
   app.add_option("--overlays", a.overlays, "Folder for contact sheets");
   app.add_option("--sheet", a.sheet, "Frames on a sheet")->capture_default_str();
   app.add_option("--focal", a.focal, "Focal lengths, pixels, an input each");
+  app.add_flag("--landmarks-only", a.no_pictures, "Without the pictures of captures");
   app.add_flag("--each", a.each, "Each video is a person of its own");
   app.add_option("--identity-prior", a.options.identity_prior, "Pull towards the mean head")->capture_default_str();
   app.add_option("--expression-prior", a.options.expression_prior, "Pull towards rest")->capture_default_str();

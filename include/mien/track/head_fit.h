@@ -1,6 +1,7 @@
 // Landmarks of videos -> one head, the cameras, and the motion of every frame.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "mien/geometry/camera.h"
 #include "mien/head/head_model.h"
 #include "mien/head/head_motion.h"
+#include "mien/media/image.h"
 #include "mien/track/sighting.h"
 
 namespace mien {
@@ -21,6 +23,9 @@ struct HeadFitOptions {
   bool static_offsets = true;     // the head's surface may leave the identity space, smoothly
   bool landmark_response = true;  // correct for where MediaPipe's points lie on our head and how they lag behind it;
                                   // false for points that lie exactly where HeadModel::landmarks says
+  // Pictures make the fit better: the frame's part that Stretch::window says, square, of any size. Called from several
+  // threads, a frame once or twice. Empty: landmarks alone.
+  std::function<Image8(int video, int stretch, int frame)> picture;
   ProgressCallback progress;
 };
 

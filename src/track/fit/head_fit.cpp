@@ -7,6 +7,7 @@
 
 #include "mien/base/error.h"
 #include "track/fit/key_frames.h"
+#include "track/fit/photo_fit.h"
 #include "track/fit/static_offsets.h"
 #include "track/fit/stretch_fit.h"
 
@@ -143,6 +144,7 @@ class Fitter {
 
   void fit_frames(HeadFit& out) {
     std::int64_t done = 0;
+    const fit::FaceSampler sampler(out.head, prior_.free);
     for (std::size_t v = 0; v < videos_.size(); ++v) {
       const SightedVideo& video = videos_[v];
       const Lens& lens = shared_.lenses[v];
@@ -162,6 +164,16 @@ class Fitter {
           count += 1;
         }
         done += static_cast<std::int64_t>(stretch.frames.size());
+      }
+      if (options_.picture) {
+        fit::PhotoFitOptions photo;
+        photo.expression_prior = options_.expression_prior;
+        photo.smoothness = options_.smoothness;
+        photo.picture = [&, v](int stretch, int frame) {
+          return options_.picture(static_cast<int>(v), stretch, frame);
+        };
+        const fit::PhotoScene scene = {person_, sampler, lens, prior_};
+        fit::refine_video(scene, video, weights_, photo, states);
       }
       const Eigen::Vector3d origin = count > 0 ? Eigen::Vector3d(sum / count) : Eigen::Vector3d(0, 0, -1);
       out.videos.push_back(describe(out.head, video, lens, shared_.focal_given[v], states, origin));

@@ -49,8 +49,8 @@ class Tracker {
     std::vector<SightedVideo> seen = see_all();
     follow_one_person(seen);
     for (SightedVideo& video : seen) result_.videos.push_back({std::move(video), {}, 0});
-    fit();
     cut();
+    fit();
     name_appearances();
     write_tracked_capture(output_, result_, options_);
     report();
@@ -150,9 +150,17 @@ class Tracker {
       if (options_.focal.empty()) break;
       options.focal.push_back(options_.focal[options_.focal.size() == 1 ? 0 : i]);
     }
+    options.picture = [this](int video, int stretch, int frame) {
+      return read_image(picture_path(result_.videos[static_cast<std::size_t>(video)], stretch, frame));
+    };
     options.progress = progress("fitting the head");
     result_.fit = fit_head(model, videos, options);
     for (std::size_t v = 0; v < videos.size(); ++v) result_.videos[v].error = result_.fit.videos[v].error;
+  }
+
+  fs::path picture_path(const TrackedVideo& video, int stretch, int frame) const {
+    const SequenceFiles files = sequence_files(video.sequences[static_cast<std::size_t>(stretch)]);
+    return output_ / files.images / (frame_name(frame) + (options_.png ? ".png" : ".jpg"));
   }
 
   void cut() {
