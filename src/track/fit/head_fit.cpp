@@ -163,7 +163,7 @@ class Fitter {
           sum += states.back()[t].translation;
           count += 1;
         }
-        done += static_cast<std::int64_t>(stretch.frames.size());
+        if (!options_.picture) done += static_cast<std::int64_t>(stretch.frames.size());
       }
       if (options_.picture) {
         fit::PhotoFitOptions photo;
@@ -171,6 +171,10 @@ class Fitter {
         photo.smoothness = options_.smoothness;
         photo.picture = [&, v](int stretch, int frame) {
           return options_.picture(static_cast<int>(v), stretch, frame);
+        };
+        photo.progress = [&](std::int64_t frames) {
+          done += frames;
+          report(done, video.name.c_str());
         };
         const fit::PhotoScene scene = {person_, sampler, lens, prior_};
         fit::refine_video(scene, video, weights_, photo, states);

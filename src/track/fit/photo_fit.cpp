@@ -3,6 +3,8 @@
 #include <Eigen/Cholesky>
 #include <algorithm>
 #include <cmath>
+#include <exception>
+#include <mutex>
 
 #include "mien/base/parallel.h"
 
@@ -16,12 +18,29 @@ constexpr int kRounds = 2;                       // of looks and motion in turn
 constexpr std::array<int, kLevels> kIterations = {2, 3};
 constexpr double kLandmarkShare = 0.5;  // of landmarks, against what they count for alone
 constexpr double kPhotoShare = 0.3;     // of a sample: neighbours err alike
+constexpr double kInformation = 0.05;   // likewise, when motion is made even
 constexpr double kLeastSeen = 0.25;     // of the samples; fewer are not worth a look
 
-double env(const char* name, double usual) {
-  const char* v = std::getenv(name);
-  return v != nullptr ? std::atof(v) : usual;
-}
+// Keeps the first exception of a parallel loop's bodies, which must not leave them.
+class FirstError {
+ public:
+  template <typename Body>
+  void guard(const Body& body) {
+    try {
+      body();
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!error_) error_ = std::current_exception();
+    }
+  }
+  void rethrow() const {
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::exception_ptr error_;
+};
 
 struct Key {
   std::size_t stretch, frame;
@@ -81,7 +100,6 @@ void refine_frame(const PhotoScene& scene, const Observation& seen, const Pictur
   const FaceSamples& samples = scene.sampler.samples();
   const std::vector<int>& free = samples.free;
   const auto count = static_cast<Eigen::Index>(free.size()), n = 6 + count;
-  static const double landmark_share = env("LM", kLandmarkShare), photo_share = env("PH", kPhotoShare);
   const std::vector<std::uint8_t> in_view = scene.sampler.visible(scene.lens, state);
   double damping = 1e-4;
   for (std::size_t level = 0; level < pictures.size(); ++level) {
@@ -103,17 +121,17 @@ void refine_frame(const PhotoScene& scene, const Observation& seen, const Pictur
     linearise(scene.person, seen, scene.lens, free, state, now);
     photo_terms(samples, picture, lens, target, state, true, photo);
     const auto total = [&](double landmarks, double pictured, const FrameState& at) {
-      return landmark_share * landmarks + photo_share * pictured + expression_prior * scene.prior.cost(at.weights);
+      return kLandmarkShare * landmarks + kPhotoShare * pictured + expression_prior * scene.prior.cost(at.weights);
     };
     double cost = total(now.cost, photo.cost, state);
     Eigen::MatrixXd h(n, n);
     for (int iteration = 0; iteration < kIterations[level]; ++iteration) {
       h.setZero();
-      h.selfadjointView<Eigen::Lower>().rankUpdate(now.jacobian.transpose(), landmark_share);
+      h.selfadjointView<Eigen::Lower>().rankUpdate(now.jacobian.transpose(), kLandmarkShare);
       h.triangularView<Eigen::StrictlyUpper>() = h.transpose();
-      Eigen::VectorXd b = -landmark_share * (now.jacobian.transpose() * now.residual);
-      h += photo_share * photo.h;
-      b += photo_share * photo.b;
+      Eigen::VectorXd b = -kLandmarkShare * (now.jacobian.transpose() * now.residual);
+      h += kPhotoShare * photo.h;
+      b += kPhotoShare * photo.b;
       scene.prior.add_to(expression_prior, state.weights, free, 6, h, b);
       Eigen::VectorXd low = Eigen::VectorXd::Constant(n, -1e6), high = Eigen::VectorXd::Constant(n, 1e6);
       for (Eigen::Index k = 0; k < count; ++k) {
@@ -162,14 +180,17 @@ void refine_video(const PhotoScene& scene, const SightedVideo& video, const Eige
   const auto sighting_of = [&](std::size_t s, std::size_t t) -> const FaceSighting& {
     return video.stretches[s].frames[t];
   };
+  FirstError errors;
   parallel_for(static_cast<std::int64_t>(keys.size()), 1, [&](std::int64_t k) {
     Key& key = keys[static_cast<std::size_t>(k)];
-    key.pictures = pyramid(options.picture(static_cast<int>(key.stretch), static_cast<int>(key.frame)),
-                           video.stretches[key.stretch], sighting_of(key.stretch, key.frame));
+    errors.guard([&] {
+      key.pictures = pyramid(options.picture(static_cast<int>(key.stretch), static_cast<int>(key.frame)),
+                             video.stretches[key.stretch], sighting_of(key.stretch, key.frame));
+    });
   });
+  errors.rethrow();
   std::vector<Appearance> appearance = appearance_of(scene, keys);
-  static const int rounds = static_cast<int>(env("ROUNDS", kRounds));
-  for (int round = 0; round < rounds; ++round) {
+  for (int round = 0; round < kRounds; ++round) {
     parallel_for(static_cast<std::int64_t>(keys.size()), 1, [&](std::int64_t k) {
       Key& key = keys[static_cast<std::size_t>(k)];
       refine_frame(scene, observe(sighting_of(key.stretch, key.frame), landmark_weights), key.pictures, appearance,
@@ -178,7 +199,6 @@ void refine_video(const PhotoScene& scene, const SightedVideo& video, const Eige
     appearance = appearance_of(scene, keys);
   }
   keys.clear();
-  static const double info = env("INFO", 0.05);
   for (std::size_t s = 0; s < states.size(); ++s) {
     const Stretch& stretch = video.stretches[s];
     std::vector<FrameState>& mine = states[s];
@@ -191,15 +211,17 @@ void refine_video(const PhotoScene& scene, const SightedVideo& video, const Eige
         const std::size_t t = begin + static_cast<std::size_t>(i);
         const FaceSighting& sighting = stretch.frames[t];
         if (sighting.weight <= 0) return;
-        const PicturePyramid pictures =
-            pyramid(options.picture(static_cast<int>(s), static_cast<int>(t)), stretch, sighting);
+        PicturePyramid pictures;
+        errors.guard(
+            [&] { pictures = pyramid(options.picture(static_cast<int>(s), static_cast<int>(t)), stretch, sighting); });
         Eigen::MatrixXd h;
         refine_frame(scene, observe(sighting, landmark_weights), pictures, appearance, options.expression_prior,
                      mine[t], &h);
         if (h.size() == 0) return;
-        information[t] = info * double{sighting.weight} * pose_information(h);
+        information[t] = kInformation * double{sighting.weight} * pose_information(h);
         follow[t] = follow_pose(h);
       });
+      errors.rethrow();
       if (options.progress) options.progress(static_cast<std::int64_t>(end - begin));
     }
     std::vector<FrameState> before = mine;

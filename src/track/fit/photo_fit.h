@@ -15,7 +15,7 @@ struct PhotoFitOptions {
   double expression_prior = 1;
   double smoothness = 1;
   std::function<Image8(int stretch, int frame)> picture;  // of the stretch's window; called from several threads
-  std::function<void(std::int64_t frames)> progress;      // frames done; called between frames, by one thread
+  std::function<void(std::int64_t frames)> progress;      // so many more frames are done; may throw
 };
 
 // What stays the same in a video.

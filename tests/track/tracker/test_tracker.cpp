@@ -94,7 +94,7 @@ TEST_F(TrackerTest, GoesOnWhereItWasStopped) {
   const std::vector<fs::path> videos = {person("one", 0)};
   const fs::path whole = folder_ / "whole";
   track_videos(videos, whole, options_);
-  for (const char* step : {"seeing", "fitting", "cutting"}) {
+  for (const char* step : {"seeing", "cutting", "fitting"}) {
     TrackOptions stopped = options_;
     stopped.progress = [step](const std::string& name) -> ProgressCallback {
       const bool stop = name.starts_with(step);
