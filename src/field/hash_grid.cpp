@@ -23,55 +23,72 @@ struct Corners {
 };
 
 template <typename T>
-[[gnu::always_inline]] inline void find_corners(const HashGridLevel& level, const T* points, int count, Corners<T>& c) {
+[[gnu::always_inline]] inline void find_any_corners(const HashGridLevel& level, const T* points, int count,
+                                                    Corners<T>& c) {
   std::uint32_t cell[3][kBlock];
   for (int p = 0; p < count; ++p)
     for (int a = 0; a < 3; ++a) cell[a][p] = field::cell_of(level.resolution, points[3 * p + a], &c.place[a][p]);
-  for (int k = 0; k < 8; ++k) {
+#pragma GCC unroll 1
+  for (std::uint32_t k = 0; k < 8; ++k) {
     const std::uint32_t dx = k & 1, dy = (k >> 1) & 1, dz = k >> 2;
+    // The weight along an axis: place, or 1 - place.
+    const T start[3] = {dx ? T(0) : T(1), dy ? T(0) : T(1), dz ? T(0) : T(1)};
+    const T slope[3] = {dx ? T(1) : T(-1), dy ? T(1) : T(-1), dz ? T(1) : T(-1)};
     for (int p = 0; p < count; ++p) {
       c.entry[k][p] = field::corner_entry(level.resolution, level.hashed, level.entries, cell[0][p] + dx,
                                           cell[1][p] + dy, cell[2][p] + dz);
-      const T x = c.place[0][p], y = c.place[1][p], z = c.place[2][p];
-      c.weight[k][p] = (dx ? x : 1 - x) * (dy ? y : 1 - y) * (dz ? z : 1 - z);
+      c.weight[k][p] = (start[0] + slope[0] * c.place[0][p]) * (start[1] + slope[1] * c.place[1][p]) *
+                       (start[2] + slope[2] * c.place[2][p]);
     }
   }
 }
 
+MIEN_CLONES void find_corners(const HashGridLevel& level, const float* points, int count, Corners<float>& c) {
+  find_any_corners(level, points, count, c);
+}
+void find_corners(const HashGridLevel& level, const double* points, int count, Corners<double>& c) {
+  find_any_corners(level, points, count, c);
+}
+
+// The features of an entry.
+template <typename T, int F>
+struct Features {
+  using Vector [[gnu::vector_size(F * sizeof(T)), gnu::aligned(sizeof(T)), gnu::may_alias]] = T;
+};
+template <typename T>
+struct Features<T, 1> {
+  using Vector = T;
+};
+
 template <typename T, int F>
 [[gnu::always_inline]] inline void encode_level(const HashGridLevel& level, const T* table, const T* points, int count,
                                                 T* out, std::int64_t stride) {
+  using V = typename Features<T, F>::Vector;
   Corners<T> c;
   find_corners(level, points, count, c);
   const T* values = table + level.first * F;
   for (int p = 0; p < count; ++p) {
-    T sum[F] = {};
-    for (int k = 0; k < 8; ++k) {
-      const T* v = values + static_cast<std::int64_t>(c.entry[k][p]) * F;
-      for (int f = 0; f < F; ++f) sum[f] += c.weight[k][p] * v[f];
-    }
-    for (int f = 0; f < F; ++f) out[p * stride + f] = sum[f];
+    V sum = {};
+    for (int k = 0; k < 8; ++k)
+      sum += c.weight[k][p] * *reinterpret_cast<const V*>(values + static_cast<std::int64_t>(c.entry[k][p]) * F);
+    *reinterpret_cast<V*>(out + p * stride) = sum;
   }
 }
 
 template <typename T, int F>
 [[gnu::always_inline]] inline void table_level(const HashGridLevel& level, const T* points, int count, const T* d_out,
                                                std::int64_t stride, T* d_table) {
+  using V = typename Features<T, F>::Vector;
   Corners<T> c;
   find_corners(level, points, count, c);
   T* values = d_table + level.first * F;
   for (int p = 0; p < count; ++p) {
-    T d[F];
     bool any = false;
-    for (int f = 0; f < F; ++f) {
-      d[f] = d_out[p * stride + f];
-      any = any || d[f] != 0;
-    }
+    for (int f = 0; f < F; ++f) any = any || d_out[p * stride + f] != 0;
     if (!any) continue;
-    for (int k = 0; k < 8; ++k) {
-      T* v = values + static_cast<std::int64_t>(c.entry[k][p]) * F;
-      for (int f = 0; f < F; ++f) v[f] += c.weight[k][p] * d[f];
-    }
+    const V d = *reinterpret_cast<const V*>(d_out + p * stride);
+    for (int k = 0; k < 8; ++k)
+      *reinterpret_cast<V*>(values + static_cast<std::int64_t>(c.entry[k][p]) * F) += c.weight[k][p] * d;
   }
 }
 
