@@ -242,7 +242,7 @@ void HashGrid::backward(const T* table, const T* points, const T* d_out, std::in
     });
   if (d_table == nullptr) return;
     // A level is one thread's, and adds its points in their order.
-#pragma omp parallel
+#pragma omp parallel if (count > 4 * kBlock)
   for (std::int64_t chunk = 0; chunk < count; chunk += kChunk) {
     const std::int64_t end = std::min<std::int64_t>(count, chunk + kChunk);
 #pragma omp for schedule(static, 1)

@@ -180,7 +180,7 @@ void mlp_forward(const MlpShape& shape, const T* weights, const MlpBatch<T>& bat
   shape.check();
   const Network<T> net(shape, weights, batch, false);
   const std::int64_t stride = y_stride > 0 ? y_stride : shape.outputs, blocks = (batch.count + kRows - 1) / kRows;
-#pragma omp parallel if (blocks > 1)
+#pragma omp parallel if (blocks > 4)
   {
     Values<T> values(net);
 #pragma omp for schedule(dynamic, 4)
@@ -206,7 +206,7 @@ void mlp_backward(const MlpShape& shape, const T* weights, const MlpBatch<T>& ba
   int widest = wide;
   for (int l = 0; l < net.layers; ++l) widest = std::max({widest, net.layer[l].wide_inputs, net.layer[l].wide_outputs});
   Sums<T> sums(net, batch.groups);
-#pragma omp parallel if (parts > 1)
+#pragma omp parallel if (parts > 4)
   {
     Values<T> values(net);
     std::vector<T> d[2];
