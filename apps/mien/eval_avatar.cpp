@@ -10,6 +10,8 @@
 #include "mien/base/error.h"
 #include "mien/base/file.h"
 #include "mien/capture/split.h"
+#include "mien/landmarks/face_descriptor.h"
+#include "mien/landmarks/face_networks.h"
 #include "mien/metrics/lpips.h"
 #include "mien/training/gaussian_trainer.h"
 #include "motion_source.h"
@@ -23,7 +25,7 @@ struct Options {
   std::string speech;
   GaussianEvaluationOptions evaluation;
   float hold_out = -1;  // -1: as the avatar was trained
-  bool no_emotion = false, json = false;
+  bool no_emotion = false, faces = false, json = false;
 };
 
 // What the speech networks make of a sequence's sound and emotion.
@@ -63,6 +65,15 @@ Json as_json(const Options& options, const GaussianEvaluation& r, const std::opt
               {"wrinkles", Json::object()},
               {"emotion_accuracy", nullptr},
               {"emotion_accuracy_tracked", nullptr}};
+  for (const AppearanceScore& a : r.appearances) {
+    out["appearances"][a.name] = {{"pictures", a.pictures},
+                                  {"psnr", number(a.psnr)},
+                                  {"ssim", a.ssim},
+                                  {"lpips", number(a.lpips)},
+                                  {"lmd_seen_px", number(a.lmd_seen)},
+                                  {"identity", number(a.identity)},
+                                  {"jitter_seen", number(a.jitter_seen)}};
+  }
   for (const WrinkleScore& w : r.wrinkles) {
     out["wrinkles"][w.region] = {{"pictures", w.pictures},
                                  {"psnr", w.psnr},
@@ -108,6 +119,61 @@ void print(const Options& options, const GaussianEvaluation& r, const std::optio
   }
 }
 
+// A row an appearance, and the mean over them, in which each counts the same.
+void print_appearances(const std::vector<AppearanceScore>& all) {
+  const auto cell = [](const std::optional<double>& value, const char* format) {
+    return value && std::isfinite(*value) ? fmt::format(fmt::runtime(format), *value) : std::string("-");
+  };
+  const auto row = [&](const AppearanceScore& a) {
+    std::printf("%-22s %8d %7s %7s %7s %7s %9s %7s\n", a.name.c_str(), a.pictures, cell(a.psnr, "{:.2f}").c_str(),
+                cell(a.ssim, "{:.4f}").c_str(), cell(a.lpips, "{:.4f}").c_str(), cell(a.lmd_seen, "{:.2f}").c_str(),
+                cell(a.identity, "{:.3f}").c_str(), cell(a.jitter_seen, "{:.2f}").c_str());
+  };
+  std::printf("\n%-22s %8s %7s %7s %7s %7s %9s %7s\n", "appearance", "pictures", "PSNR", "SSIM", "LPIPS", "LMD",
+              "identity", "jitter");
+  AppearanceScore mean;
+  mean.name = "mean over appearances";
+  const auto average = [&](auto member) {
+    double sum = 0;
+    int count = 0;
+    for (const AppearanceScore& a : all) {
+      const std::optional<double> value = a.*member;
+      sum += value.value_or(0);
+      count += value ? 1 : 0;
+    }
+    return count > 0 ? std::optional<double>(sum / count) : std::nullopt;
+  };
+  for (const AppearanceScore& a : all) {
+    row(a);
+    mean.pictures += a.pictures;
+  }
+  mean.psnr = average(&AppearanceScore::psnr).value_or(0);
+  mean.ssim = average(&AppearanceScore::ssim).value_or(0);
+  mean.lpips = average(&AppearanceScore::lpips);
+  mean.lmd_seen = average(&AppearanceScore::lmd_seen);
+  mean.identity = average(&AppearanceScore::identity);
+  mean.jitter_seen = average(&AppearanceScore::jitter_seen);
+  if (all.size() > 1) row(mean);
+}
+
+// Finds the face in a picture: its landmarks and descriptor.
+std::function<std::optional<SeenFace>(const Image8&)> face_finder() {
+  const auto networks = std::make_shared<const FaceNetworks>();
+  const auto describer = std::make_shared<const FaceDescriber>();
+  return [networks, describer](const Image8& picture) -> std::optional<SeenFace> {
+    const std::span<const Image8> one(&picture, 1);
+    const auto faces = networks->detect(one);
+    if (faces.front().empty()) return std::nullopt;
+    const FaceRegion region = face_region(faces.front().front());
+    FaceLandmarks found = networks->landmarks(one, {&region, 1}, true).front();
+    if (found.presence < 0.5) return std::nullopt;
+    SeenFace seen;
+    for (const auto& p : found.points) seen.landmarks.emplace_back(p[0], p[1]);
+    seen.descriptor = describer->describe(picture, found.points);
+    return seen;
+  };
+}
+
 void run(Options& options) {
   options.evaluation.sheet = options.sheet;
   options.evaluation.device = parse_device(options.device);
@@ -131,7 +197,10 @@ void run(Options& options) {
     if (options.evaluation.sound == nullptr)
       emotion = score_emotions(capture, options.evaluation.split, options.evaluation.motion);
   }
-  print(options, evaluate_gaussian_avatar(avatar.gaussian, capture, options.evaluation), emotion);
+  if (options.faces) options.evaluation.see = face_finder();
+  const GaussianEvaluation result = evaluate_gaussian_avatar(avatar.gaussian, capture, options.evaluation);
+  print(options, result, emotion);
+  if (!options.json && (result.appearances.size() > 1 || options.faces)) print_appearances(result.appearances);
 }
 
 }  // namespace
@@ -158,6 +227,9 @@ void add_eval_avatar_command(CLI::App& eval) {
   command->add_option("--speech", options->speech, "Speech networks (default: the shipped ones)");
   command->add_flag("--no-emotion", options->no_emotion, "The speech networks are told nothing of the emotion");
   command->add_option("--cameras", options->evaluation.cameras, "Only these cameras")->delimiter(',');
+  command->add_option("--sequences", options->evaluation.sequences, "Only sequences whose name ends so");
+  command->add_flag("--faces", options->faces,
+                    "Find the face in pictures and renderings: landmark distance, identity, and with --every 1 jitter");
   command->add_option("--every", options->evaluation.every, "Every n-th frame")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -18,7 +18,7 @@ namespace {
 
 struct RenderOptions {
   std::string motion, drive, avatar = "ada", camera = "front", output, audio, size = "512x512", emotion,
-                             device = "auto";
+                             device = "auto", appearance;
   int frame = 0;
   RetargetOptions retarget;
 };
@@ -43,6 +43,7 @@ void render(RenderOptions options, bool quiet) {
   parse_size(options.size, session.width, session.height);
   session.view = parse_view(options.camera);
   session.device = parse_device(options.device);
+  session.appearance = options.appearance;
   const auto avatar = std::make_shared<const Avatar>(Avatar::load(find_avatar(options.avatar)));
   HeadMotion motion;
   if (!options.drive.empty()) {
@@ -96,6 +97,7 @@ void add_render_command(CLI::App& app) {
                    "Picture (.png, .jpg) or video (.mp4) to write, or the motion as ARKit curves (.csv)")
       ->required();
   command->add_option("--avatar", options->avatar, "Shipped avatar or a .mien file")->capture_default_str();
+  command->add_option("--appearance", options->appearance, "As in mien speak");
   command->add_option("--camera", options->camera, "As in mien speak")->capture_default_str();
   command->add_option("--size", options->size, "Picture size WIDTHxHEIGHT")->capture_default_str();
   command->add_option("--device", options->device, "Draw on: auto, cpu or cuda (an NVIDIA GPU)")

@@ -114,7 +114,7 @@ class SoundSource {
 std::shared_ptr<const Avatar> load_avatar(const SpeakOptions& options, const std::filesystem::path& path) {
   Avatar avatar = Avatar::load(path);
   if (options.no_g2anet) avatar.gaussian.g2anet = {};
-  if (!options.appearance.empty()) avatar.appearance_index(options.appearance);
+  avatar.appearance_mix(options.appearance);  // known?
   return std::make_shared<const Avatar>(std::move(avatar));
 }
 
@@ -153,6 +153,7 @@ void speak(const SpeakOptions& options, bool quiet) {
   session_options.idle_options.seed = options.seed;
   session_options.mouth_gain = options.mouth_gain;
   session_options.person = options.person;
+  session_options.appearance = options.appearance;
   if (!options.motion.empty()) return play_motion(options, session_options, quiet);
   const bool listens = options.emotion == kAutoEmotion;
   const EmotionTrack emotion = listens ? EmotionTrack{} : parse_emotion_track(options.emotion);
@@ -235,7 +236,8 @@ void add_speak_command(CLI::App& app) {
   command->add_option("--voice", options->voice, "Voice for --text: slt, rms, awb or kal16")->capture_default_str();
   command->add_option("-o,--output", options->output, "Video to write (.mp4)")->required();
   command->add_option("--avatar", options->avatar, "Shipped avatar or a .mien file")->capture_default_str();
-  command->add_option("--appearance", options->appearance, "One of the avatar's appearances");
+  command->add_option("--appearance", options->appearance,
+                      "One of the avatar's appearances, or a mixture such as beach:0.3,studio:0.7");
   command
       ->add_option(
           "--emotion", options->emotion,

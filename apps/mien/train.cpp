@@ -33,7 +33,7 @@ constexpr int kGrowTo = 60000, kCudaGrowTo = 105000;
 
 struct TrainOptions {
   std::string capture, output, renderer = "gaussians", device = "auto", name, licence = "not stated", consent, log,
-                               report;
+                               report, appearance = "local";
   GaussianTrainOptions gaussians;
   float hold_out = -1;  // -1: as befits the capture
   float ssim_weight = ImageLossOptions{}.ssim;
@@ -42,8 +42,9 @@ struct TrainOptions {
   bool all_sequences = false, restart = false, no_geometry = false, no_emotion = false, json = false;
 };
 
-Image8 thumbnail(const Avatar& avatar) {
+Image8 thumbnail(const Avatar& avatar, const std::string& appearance) {
   SessionOptions options;
+  options.appearance = appearance;
   options.width = options.height = 512;
   AvatarPainter painter(std::make_shared<const Avatar>(avatar), options);
   return resize_image(painter.paint(MotionFrame{}, 0), 160, 160);
@@ -64,6 +65,7 @@ void train(TrainOptions options, const CLI::App& command) {
   if (options.all_sequences) {
     for (CaptureSequence& sequence : capture.sequences) sequence.split = "train";
   }
+  options.gaussians.appearance.features = parse_appearance_features(options.appearance);
   options.gaussians.hold_out = options.hold_out >= 0 ? options.hold_out : usual_hold_out(capture);
   if (options.hold_out < 0 && options.gaussians.hold_out > 0)
     spdlog::info("the last {:.0f} % of each video are kept for tests (--hold-out)", 100 * options.gaussians.hold_out);
@@ -118,7 +120,8 @@ void train(TrainOptions options, const CLI::App& command) {
   avatar.consent = options.consent;
   avatar.front = framing.front;
   avatar.focus = framing.focus;
-  avatar.appearances.push_back({capture.sequences.front().appearance, {}});
+  for (const std::string& name : avatar.gaussian.looks.names) avatar.appearances.push_back({name, {}});
+  if (avatar.appearances.empty()) avatar.appearances.push_back({capture.sequences.front().appearance, {}});
   avatar.training = {{"person", capture.person},
                      {"sequences", capture.sequences.size()},
                      {"cameras", capture.cameras.size()},
@@ -130,9 +133,11 @@ void train(TrainOptions options, const CLI::App& command) {
                      {"threads", thread_count()},
                      {"seed", gaussians.seed},
                      {"hold_out", gaussians.hold_out},
+                     {"appearance", options.appearance},
+                     {"density_offset", gaussians.appearance.density_offset},
                      {"ranks", ranks.size},
                      {"device", report.cuda ? "cuda" : "cpu"}};
-  avatar.appearances.front().thumbnail = thumbnail(avatar);
+  for (AvatarAppearance& appearance : avatar.appearances) appearance.thumbnail = thumbnail(avatar, appearance.name);
   avatar.save(output);
   fs::remove(gaussians.checkpoint);
   TrainingReportPage::Table figures = {
@@ -204,6 +209,15 @@ void add_train_command(CLI::App& app) {
                     "Neither G2ANet nor, in the speech stage, S2GNet sees the emotion");
   command->add_flag("--dynamic-opacity", options->gaussians.g2anet.dynamic_opacity, "G2ANet changes the opacity too")
       ->needs(g2anet);
+  command
+      ->add_option(
+          "--appearance", options->appearance,
+          "What tells the appearances of a capture apart: local (features of each Gaussian), global (one set of "
+          "features an appearance) or none")
+      ->check(CLI::IsMember({"none", "global", "local"}))
+      ->capture_default_str();
+  command->add_flag("!--no-density-offset", options->gaussians.appearance.density_offset,
+                    "Appearances differ in colour only: nothing is there in one and not in another");
   command->add_option("--log", options->log, "JSON lines: step, stage, losses, seconds (default: NAME.log)");
   command->add_option("--report", options->report,
                       "Page with curves, preview, options and figures, renewed as training goes on (default: "

@@ -25,6 +25,17 @@ std::string shipped_avatars() {
 
 }  // namespace
 
+std::vector<std::string> Avatar::appearance_names() const {
+  std::vector<std::string> names;
+  for (const AvatarAppearance& appearance : appearances) names.push_back(appearance.name);
+  return names;
+}
+
+AppearanceMix Avatar::appearance_mix(const std::string& text) const {
+  const std::vector<std::string> names = appearance_names();
+  return parse_appearance_mix(text.empty() ? names.front() : text, names);
+}
+
 int Avatar::appearance_index(const std::string& wanted) const {
   std::string names;
   for (std::size_t i = 0; i < appearances.size(); ++i) {
@@ -38,7 +49,8 @@ int prune_gaussians(GaussianAvatar& avatar, float least_opacity) {
   const float least_logit = std::log(least_opacity / (1 - least_opacity));
   const int before = avatar.gaussians.count();
   std::vector<bool> keep;
-  for (const float logit : avatar.gaussians.opacity_logits) keep.push_back(logit >= least_logit);
+  for (int i = 0; i < before; ++i)
+    keep.push_back(most_opaque_logit(avatar, static_cast<std::size_t>(i)) >= least_logit);
   keep_gaussians(avatar, keep);
   return before - avatar.gaussians.count();
 }

@@ -228,6 +228,32 @@ void save_g2anet(const G2aNet& net, SafetensorsWriter& writer) {
   }
 }
 
+void load_looks(const SafetensorsFile& file, Avatar& avatar) {
+  if (!file.contains("appearances.0") && !file.contains("appearances.0.scale")) return;
+  const std::string where = file.path().string();
+  Appearances& looks = avatar.gaussian.looks;
+  const std::int64_t n = avatar.gaussian.gaussians.count();
+  for (std::size_t a = 0; a < avatar.appearances.size(); ++a) {
+    const std::string name = fmt::format("appearances.{}", a);
+    looks.names.push_back(avatar.appearances[a].name);
+    looks.shift.push_back(file.contains(name + ".scale") ? read_bytes(file, name, n, kLookRow)
+                                                         : file.floats(name, {n, kLookRow}));
+    if (!std::all_of(looks.shift.back().begin(), looks.shift.back().end(), [](float v) { return std::isfinite(v); }))
+      throw_bad_field(name, where, "holds values that are not numbers");
+  }
+}
+
+void save_looks(const Appearances& looks, std::int64_t n, bool compact, SafetensorsWriter& writer) {
+  for (std::size_t a = 0; a < looks.names.size(); ++a) {
+    const std::string name = fmt::format("appearances.{}", a);
+    if (compact) {
+      add_bytes(writer, name, n, kLookRow, looks.shift[a]);
+    } else {
+      writer.add_half(name, {n, kLookRow}, looks.shift[a]);
+    }
+  }
+}
+
 }  // namespace
 
 Json read_avatar_header(const std::filesystem::path& path) {
@@ -270,6 +296,10 @@ Avatar Avatar::load(const std::filesystem::path& path) {
     avatar.appearances.push_back(std::move(appearance));
   }
   if (avatar.appearances.empty()) throw_bad_field("appearances", where, "is empty");
+  std::vector<std::string> names = avatar.appearance_names();
+  std::sort(names.begin(), names.end());
+  if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end())
+    throw_bad_field("appearances", where, "names \"" + *twice + "\" twice");
   avatar.gaussian.head = HeadModel::load(file, "head.");
   load_gaussians(file, avatar.gaussian);
   float& filter = avatar.gaussian.pixel_filter;
@@ -277,6 +307,7 @@ Avatar Avatar::load(const std::filesystem::path& path) {
   if (!(filter >= 0 && filter <= 100)) throw_bad_field("pixel_filter", where, "is not between 0 and 100");
   load_modes(file, header, avatar.gaussian);
   load_g2anet(file, header, avatar.gaussian);
+  load_looks(file, avatar);
   return avatar;
 }
 
@@ -284,9 +315,13 @@ void Avatar::save(const std::filesystem::path& path) const {
   SafetensorsWriter writer;
   const bool compact = gaussian.gaussians.count() >= kCompactFrom;
   const bool filtered = gaussian.pixel_filter != GaussianAvatar().pixel_filter;
+  const bool dressed = !gaussian.looks.empty();
+  MIEN_CHECK(!dressed || gaussian.looks.names == appearance_names(), "{} appearances and {} in the Gaussians",
+             appearances.size(), gaussian.looks.count());
   const bool hears = !gaussian.g2anet.empty() && !gaussian.g2anet.options.geometry();
   Json header = {{"format", kFormat},
-                 {"version", filtered                     ? 6
+                 {"version", dressed                      ? 7
+                             : filtered                   ? 6
                              : hears                      ? 5
                              : compact                    ? 4
                              : !gaussian.g2anet.empty()   ? 3
@@ -323,6 +358,7 @@ void Avatar::save(const std::filesystem::path& path) const {
     }
   }
   if (!gaussian.g2anet.empty()) save_g2anet(gaussian.g2anet, writer);
+  save_looks(gaussian.looks, gaussian.gaussians.count(), compact, writer);
   writer.write(path);
 }
 

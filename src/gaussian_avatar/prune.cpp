@@ -48,6 +48,7 @@ void keep_gaussians(GaussianAvatar& avatar, const std::vector<bool>& keep) {
     if (place[static_cast<std::size_t>(i)] >= 0) followers.push_back(place[static_cast<std::size_t>(i)]);
   }
   avatar.g2anet.gaussian = std::move(followers);
+  const auto feature_row = static_cast<std::size_t>(avatar.looks.feature_row());
   std::size_t kept = 0;
   const auto move = [&](std::vector<float>& values, std::size_t width, std::size_t from) {
     std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(from * width), width,
@@ -60,9 +61,15 @@ void keep_gaussians(GaussianAvatar& avatar, const std::vector<bool>& keep) {
     move(g.log_scales, 3, i);
     move(g.opacity_logits, 1, i);
     move(g.sh, kShCoefficients * 3, i);
+    for (std::vector<float>& shift : avatar.looks.shift) move(shift, kLookRow, i);
+    if (feature_row > 0)
+      for (std::vector<float>& features : avatar.looks.features) move(features, feature_row, i);
     avatar.anchors[kept] = avatar.anchors[i];
     ++kept;
   }
+  for (std::vector<float>& shift : avatar.looks.shift) shift.resize(kept * kLookRow);
+  if (feature_row > 0)
+    for (std::vector<float>& features : avatar.looks.features) features.resize(kept * feature_row);
   g.means.resize(kept * 3);
   g.quats.resize(kept * 4);
   g.log_scales.resize(kept * 3);

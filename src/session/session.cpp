@@ -44,9 +44,30 @@ void check_options(const SessionOptions& options) {
 
 }  // namespace
 
+namespace {
+
+std::unique_ptr<const GaussianAvatar> put_on(const Avatar& avatar, const std::string& appearance) {
+  const AppearanceMix mix = avatar.appearance_mix(appearance);
+  if (avatar.gaussian.looks.empty()) return nullptr;
+  return std::make_unique<const GaussianAvatar>(dress(avatar.gaussian, mix));
+}
+
+}  // namespace
+
 AvatarPainter::AvatarPainter(std::shared_ptr<const Avatar> avatar, const SessionOptions& options)
-    : avatar_(std::move(avatar)), options_(options), renderer_(avatar_->gaussian, options.device) {
+    : avatar_(std::move(avatar)),
+      options_(options),
+      worn_(put_on(*avatar_, options.appearance)),
+      renderer_(worn_ ? *worn_ : avatar_->gaussian, options.device) {
   check_options(options_);
+}
+
+void AvatarPainter::set_appearance(const std::string& appearance) {
+  std::unique_ptr<const GaussianAvatar> worn = put_on(*avatar_, appearance);
+  options_.appearance = appearance;
+  if (!worn) return;
+  renderer_ = AvatarRenderer(*worn, options_.device);
+  worn_ = std::move(worn);
 }
 
 Image8 AvatarPainter::paint(const MotionFrame& motion, double time) {
@@ -101,6 +122,9 @@ void Session::set_emotion(const EmotionTrack& track) {
 }
 void Session::set_view(const View& view) {
   impl_->painter.set_view(view);
+}
+void Session::set_appearance(const std::string& appearance) {
+  impl_->painter.set_appearance(appearance);
 }
 void Session::push_audio(std::span<const float> samples) {
   impl_->driver.push(samples);

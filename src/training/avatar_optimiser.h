@@ -17,10 +17,14 @@ namespace mien {
 struct StepRates {
   float means, quats, scales, opacity, sh_base, sh_rest, modes;
   float g2anet = 0;
+  float looks = 0, look_networks = 0;  // appearances' features, and their networks; the offset's learns at a tenth
 };
 
 struct StepJob {
   SampleKey key;
+  int appearance = 0;  // that the picture shows
+  // Those that the pictures of this step show, over all ranks: their features learn. Ascending.
+  std::vector<int> appearances = {};
   std::array<float, 3> background = {0, 0, 0};  // composited under both pictures
   int sh_degree = 3;
   StepRates rates = {};
@@ -36,9 +40,16 @@ struct ParameterGroup {
 };
 
 // The groups that every optimiser has: means, quats, log_scales, opacity_logits, sh_base, sh_rest, modes, then weight
-// and bias of each layer of the networks, FeatureNet's first. They point into the avatar and to the two arrays.
+// and bias of each layer of the networks, FeatureNet's first, then the features of each appearance ("looks.features.0"
+// and so on) and weight and bias of each of the appearances' layers. They point into the avatar and to the two arrays.
 std::vector<ParameterGroup> parameter_groups(GaussianAvatar& avatar, std::vector<float>& sh_base,
                                              std::vector<float>& sh_rest);
+
+// Where the groups of appearances begin; groups.size() without.
+std::size_t first_look_group(const std::vector<ParameterGroup>& groups);
+constexpr const char* kLooksPrefix = "looks.";
+constexpr float kDensityShare = 0.1f;  // of the appearances' networks' rate that the offset's learns at
+constexpr const char* kLookDensityPrefix = "looks.density.";
 
 // Steps may run behind: only losses() and store() wait for them. Not thread-safe.
 class AvatarOptimiser {

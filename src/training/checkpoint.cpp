@@ -17,6 +17,25 @@ constexpr ArrayName kArrays[] = {{"means", &Gaussians::means, 3},
                                  {"opacity_logits", &Gaussians::opacity_logits, 1},
                                  {"sh", &Gaussians::sh, kShCoefficients * 3}};
 
+// `avatar` knows the names and options of its appearances.
+void load_looks(const SafetensorsFile& file, GaussianAvatar& avatar) {
+  Appearances& looks = avatar.looks;
+  if (looks.empty()) return;
+  make_look_layers(looks);
+  const auto row = static_cast<std::int64_t>(looks.feature_row());
+  const std::int64_t values = row > 0 ? row * avatar.gaussians.count() : kLatent;
+  looks.features.clear();
+  for (std::size_t a = 0; a < looks.names.size(); ++a)
+    looks.features.push_back(file.floats(fmt::format("{}features.{}", kLooksPrefix, a), {values}));
+  for (std::vector<G2aLayer>* stack : {&looks.colour, &looks.density}) {
+    for (G2aLayer& layer : *stack) {
+      const std::string name = kLooksPrefix + layer.name;
+      layer.weight = file.floats(name + ".weight", {static_cast<std::int64_t>(layer.weight.size())});
+      layer.bias = file.floats(name + ".bias", {static_cast<std::int64_t>(layer.bias.size())});
+    }
+  }
+}
+
 }  // namespace
 
 void save_checkpoint(const std::filesystem::path& path, const GaussianAvatar& avatar,
@@ -45,7 +64,7 @@ void save_checkpoint(const std::filesystem::path& path, const GaussianAvatar& av
     writer.add("g2anet.gaussian", {static_cast<std::int64_t>(gaussian.size())}, gaussian);
   }
   for (const auto& group : groups) {
-    if (group.name.starts_with("g2anet.")) {
+    if (group.name.starts_with("g2anet.") || group.name.starts_with(kLooksPrefix)) {
       writer.add(group.name, {static_cast<std::int64_t>(group.parameters->size())}, *group.parameters);
     }
     if (group.state.first.empty()) continue;  // not stepped yet
@@ -113,6 +132,7 @@ int load_checkpoint(const std::filesystem::path& path, GaussianAvatar& avatar, s
       }
     }
   }
+  load_looks(file, avatar);
   return std::stoi(field("step"));
 }
 

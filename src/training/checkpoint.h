@@ -11,7 +11,8 @@ void save_checkpoint(const std::filesystem::path& path, const GaussianAvatar& av
                      const std::vector<GaussianOptimiser::Group>& groups, int step, std::uint64_t fingerprint);
 
 // Returns the step to go on from; 0 and nothing changed when `path` does not exist. Throws kBadFile when it is damaged
-// or belongs to another capture or other options (`fingerprint`). `avatar` brings its head and G2ANet's options along.
+// or belongs to another capture or other options (`fingerprint`). `avatar` brings its head, G2ANet's options, and the
+// names and options of its appearances along.
 int load_checkpoint(const std::filesystem::path& path, GaussianAvatar& avatar, std::uint64_t fingerprint);
 // The second half, after the optimiser was built on the loaded avatar.
 void load_optimiser_state(const std::filesystem::path& path, std::vector<GaussianOptimiser::Group>& groups);

@@ -79,4 +79,20 @@ std::vector<float> Coverage::sums() const {
   return out;
 }
 
+std::vector<float> covered_by_all(const GaussianAvatar& avatar, const SampleReader& reader,
+                                  const std::function<void(Coverage&, const SampleKey&)>& add) {
+  const std::vector<SampleKey> keys = spread_keys(reader);
+  std::vector<float> sums(static_cast<std::size_t>(avatar.gaussians.count()), 0.0f);
+  for (int a = 0; a < std::max(1, avatar.looks.count()); ++a) {
+    const GaussianAvatar worn = dress(avatar, a);
+    Coverage coverage(worn);
+    for (const SampleKey& key : keys) {
+      if (avatar.looks.empty() || reader.appearance(key) == a) add(coverage, key);
+    }
+    const std::vector<float> covered = coverage.sums();
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += covered[i];
+  }
+  return sums;
+}
+
 }  // namespace mien

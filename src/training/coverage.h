@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -38,5 +39,10 @@ class Coverage {
   std::vector<float> scales_, opacities_, means_, deformation_, grey_, rgb_, alpha_, d_rgb_;
   std::vector<float> d_means_, d_quats_, d_scales_, d_opacities_, d_sh_;
 };
+
+// The same over the appearances of an avatar, which need to be baked: `add` is called for each of spread_keys() with
+// the Coverage of the appearance that it shows. Sums over all.
+std::vector<float> covered_by_all(const GaussianAvatar& avatar, const SampleReader& reader,
+                                  const std::function<void(Coverage&, const SampleKey&)>& add);
 
 }  // namespace mien

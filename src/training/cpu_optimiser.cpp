@@ -25,11 +25,12 @@ class CpuOptimiser final : public AvatarOptimiser {
       sample = coming_.front().get();
       coming_.pop_front();
     }
+    sample.appearance = job.appearance;
     const ImageLossValue loss = optimiser_.differentiate(sample, job.background.data(), job.sh_degree);
     if (!job.last || pictures_ > 0) add_up(job.last);
     if (job.last) {
       if (ranks_.several()) average_over_ranks();
-      optimiser_.update(job.sh_degree, job.rates);
+      optimiser_.update(job.sh_degree, job.rates, job.appearances);
     }
     sum_.total += loss.total;
     sum_.l1 += loss.l1;

@@ -48,7 +48,8 @@ std::vector<G2aLearner::Parameter> G2aLearner::parameters() {
   return out;
 }
 
-void G2aLearner::take_canonical(const float* sh, const float* quats) {
+void G2aLearner::take_canonical(const float* sh, const float* quats, const float* logits) {
+  logits_ = logits != nullptr ? logits : avatar_.gaussians.opacity_logits.data();
   const std::vector<std::int32_t>& gaussian = avatar_.g2anet.gaussian;
   feature_.values.resize(gaussian.size() * kG2aFeatureCanonical);
   rotation_.values.resize(gaussian.size() * kG2aRotationCanonical);
@@ -160,8 +161,7 @@ void G2aLearner::apply(const std::vector<Vec3>& unposed, const MotionFrame& fram
         for (int p = 0; p < points; ++p, out += kPad) {
           const auto i = static_cast<std::size_t>(net.gaussian[begin + p]);
           for (int c = 0; c < kG2aColours; ++c) sh[i * kShCoefficients * 3 + c] += out[c];
-          if (net.options.dynamic_opacity)
-            opacities[i] = 1.0f / (1.0f + std::exp(-(g.opacity_logits[i] + out[kG2aColours])));
+          if (net.options.dynamic_opacity) opacities[i] = 1.0f / (1.0f + std::exp(-(logits_[i] + out[kG2aColours])));
         }
       }
       run(rotation_, begin, points, scratch);

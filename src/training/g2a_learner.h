@@ -22,8 +22,9 @@ class G2aLearner {
   std::vector<Parameter> parameters();
 
   // The canonical values that the networks see: sh [N,16,3] before anything is added, quats [N,4]. They are inputs
-  // only: no gradient goes back through them.
-  void take_canonical(const float* sh, const float* quats);
+  // only: no gradient goes back through them. `logits` [N], of the opacities that dynamic ones start from, must stay
+  // until apply(); null = the avatar's.
+  void take_canonical(const float* sh, const float* quats, const float* logits = nullptr);
 
   // Adds to sh [N,16,3], and writes quats [N,4], opacities [N] and, without geometry, canonical means [N,3] of the
   // networks' Gaussians, as G2aInference does.
@@ -65,6 +66,7 @@ class G2aLearner {
   std::vector<float> places_;        // [K,place_count_]
   std::vector<float> displacement_;  // [K,3]
   std::vector<float> turns_;         // [K,3] RotationNet's last conclusions
+  const float* logits_ = nullptr;
   EmotionVector emotion_ = {};
   std::vector<float> sound_;
 };

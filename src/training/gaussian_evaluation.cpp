@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <memory>
 
 #include "gaussian_carrier.h"
 #include "mien/base/error.h"
@@ -180,10 +181,116 @@ class WrinkleComparison {
   Mean all_wrinkled_;
 };
 
+// Landmarks of three pictures in a row: how they tremble.
+class Tremble {
+ public:
+  void add(const SampleKey& key, const std::vector<Vec2>& landmarks) {
+    const bool goes_on = key.sequence == last_.sequence && key.view == last_.view && key.frame == last_.frame + 1;
+    if (!goes_on) before_.clear();
+    before_.push_back(landmarks);
+    last_ = key;
+    if (before_.size() < 3) return;
+    double sum = 0;
+    for (std::size_t i = 0; i < landmarks.size(); ++i)
+      sum += static_cast<double>((before_[0][i] - 2 * before_[1][i] + before_[2][i]).norm());
+    mean.add(sum / static_cast<double>(landmarks.size()));
+    before_.erase(before_.begin());
+  }
+  void miss() { before_.clear(); }
+  Mean mean;
+
+ private:
+  SampleKey last_ = {-1, -1, -1};
+  std::vector<std::vector<Vec2>> before_;
+};
+
+// The scores of one appearance as they add up.
+class AppearanceComparison {
+ public:
+  void add(const SampleKey& key, double psnr, double ssim, std::optional<double> lpips) {
+    key_ = key;
+    psnr_.add(psnr);
+    ssim_.add(ssim);
+    if (lpips) lpips_.add(*lpips);
+  }
+  void add_faces(const std::optional<SeenFace>& truth, const std::optional<SeenFace>& drawn) {
+    if (!truth || !drawn) {
+      trembles_.miss();
+      trembles_truth_.miss();
+      return;
+    }
+    lmd_.add(landmark_distance_px(truth->landmarks, drawn->landmarks));
+    double cosine = 0;
+    for (std::size_t k = 0; k < std::min(truth->descriptor.size(), drawn->descriptor.size()); ++k)
+      cosine += double{truth->descriptor[k]} * drawn->descriptor[k];
+    identity_.add(cosine);
+    trembles_.add(key_, drawn->landmarks);
+    trembles_truth_.add(key_, truth->landmarks);
+  }
+  AppearanceScore result(const std::string& name) const {
+    AppearanceScore out;
+    out.name = name;
+    out.pictures = psnr_.count();
+    out.psnr = *psnr_.value();
+    out.ssim = *ssim_.value();
+    out.lpips = lpips_.value();
+    out.lmd_seen = lmd_.value();
+    out.identity = identity_.value();
+    if (trembles_.mean.value() && *trembles_truth_.mean.value() > 0)
+      out.jitter_seen = *trembles_.mean.value() / *trembles_truth_.mean.value();
+    return out;
+  }
+
+ private:
+  SampleKey key_;
+  Mean psnr_, ssim_, lpips_, lmd_, identity_;
+  Tremble trembles_, trembles_truth_;
+};
+
+// The avatar in the appearance that a picture shows, by its name.
+class Wardrobe {
+ public:
+  Wardrobe(const GaussianAvatar& avatar, const SampleReader& reader, Device device)
+      : avatar_(&avatar), reader_(&reader), device_(device) {}
+  AvatarRenderer& of(const SampleKey& key) {
+    const int appearance = index_of(reader_->capture().sequences[key.sequence]);
+    auto& worn = worn_[appearance];
+    if (!worn) {
+      worn_.clear();  // pictures come by sequence: one at a time is enough
+      auto& fresh = worn_[appearance];
+      fresh = std::make_unique<Worn>(dress(*avatar_, appearance), device_);
+      return fresh->renderer;
+    }
+    return worn->renderer;
+  }
+
+ private:
+  struct Worn {
+    Worn(GaussianAvatar dressed, Device device) : avatar(std::move(dressed)), renderer(avatar, device) {}
+    GaussianAvatar avatar;
+    AvatarRenderer renderer;
+  };
+  int index_of(const CaptureSequence& sequence) const {
+    const std::vector<std::string>& names = avatar_->looks.names;
+    if (names.empty()) return 0;
+    const int index = appearance_of(names, sequence);
+    if (index >= 0) return index;
+    throw Error(ErrorCode::kBadArgument,
+                fmt::format("sequence {} shows the appearance \"{}\", which the avatar lacks", sequence.id,
+                            sequence.appearance),
+                fmt::format("it has {}; compare it with a capture of those", fmt::join(names, ", ")));
+  }
+  const GaussianAvatar* avatar_;
+  const SampleReader* reader_;
+  Device device_;
+  std::map<int, std::unique_ptr<Worn>> worn_;
+};
+
 std::vector<SampleKey> wanted_keys(const SampleReader& reader, const GaussianEvaluationOptions& options) {
   std::vector<SampleKey> keys;
   for (const SampleKey& key : reader.keys()) {
     const std::string& camera = reader.capture().sequences[key.sequence].views[key.view].camera;
+    if (!reader.capture().sequences[key.sequence].id.ends_with(options.sequences)) continue;
     const bool wanted = options.cameras.empty() ||
                         std::find(options.cameras.begin(), options.cameras.end(), camera) != options.cameras.end();
     if (wanted && key.frame % options.every == 0) keys.push_back(key);
@@ -208,7 +315,7 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
   const std::vector<SampleKey> keys = wanted_keys(reader, options);
   std::optional<Lpips> lpips;
   if (!options.lpips_weights.empty()) lpips = Lpips::load(options.lpips_weights);
-  AvatarRenderer renderer(avatar, options.device);
+  Wardrobe wardrobe(avatar, reader, options.device);
   std::optional<GaussianCarrier> carrier;
   if (!geometry) carrier.emplace(avatar);
   DrivingMotions driving(avatar, reader, options, carrier ? &*carrier : nullptr);
@@ -216,6 +323,7 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
   LandmarkComparison landmarks(avatar.head, true_head);
   WrinkleComparison wrinkles(true_head);
   Mean peak, similarity, perceptual, sharp, sharp_truth;
+  std::map<std::string, AppearanceComparison> appearances;
   std::vector<Image8> truth, drawn;
   // An odd stride through the list, so that the sheet shows sequences, views and frames alike.
   const std::size_t stride = std::max<std::size_t>(1, keys.size() / kSheetColumns) | 1;
@@ -223,16 +331,23 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
     const TrainingSample sample = reader.read(keys[n]);
     std::vector<float> rgb(sample.rgb.size()), alpha(sample.matte.size());
     const MotionFrame driven = driving.frame(keys[n], *sample.motion);
+    AvatarRenderer& renderer = wardrobe.of(keys[n]);
     renderer.render(driven, sample.camera, splat_options(avatar), rgb.data(), alpha.data());
     const Image8 a = as_image(sample.rgb, sample.camera.width, sample.camera.height);
     const Image8 b = as_image(rgb, sample.camera.width, sample.camera.height);
     Image8 mask(a.width, a.height, 1);
     for (std::size_t i = 0; i < sample.matte.size(); ++i) mask.pixels[i] = sample.matte[i] > 0.5f ? 255 : 0;
-    peak.add(psnr(a, b, &mask));
-    similarity.add(ssim(a, b, &mask));
+    const double sample_psnr = psnr(a, b, &mask), sample_ssim = ssim(a, b, &mask);
+    peak.add(sample_psnr);
+    similarity.add(sample_ssim);
     sharp.add(cpbd(b));
     sharp_truth.add(cpbd(a));
-    if (lpips && std::min(a.width, a.height) >= Lpips::kSmallestSide) perceptual.add((*lpips)(a, b));
+    std::optional<double> sample_lpips;
+    if (lpips && std::min(a.width, a.height) >= Lpips::kSmallestSide) sample_lpips = (*lpips)(a, b);
+    if (sample_lpips) perceptual.add(*sample_lpips);
+    AppearanceComparison& appearance = appearances[capture.sequences[keys[n].sequence].appearance];
+    appearance.add(keys[n], sample_psnr, sample_ssim, sample_lpips);
+    if (options.see) appearance.add_faces(options.see(a), options.see(b));
     if (true_head.known) {
       const std::vector<Vec3>& posed = true_head.posed(*sample.motion);
       landmarks.add(posed, carrier ? carrier->vertices(driven) : renderer.vertices(), sample.camera);
@@ -255,6 +370,12 @@ GaussianEvaluation evaluate_gaussian_avatar(const GaussianAvatar& avatar, const 
   result.lpips = perceptual.value();
   result.cpbd = *sharp.value();
   result.cpbd_truth = *sharp_truth.value();
+  for (const CaptureSequence& sequence : capture.sequences) {
+    const auto found = appearances.find(sequence.appearance);
+    if (found == appearances.end()) continue;
+    result.appearances.push_back(found->second.result(sequence.appearance));
+    appearances.erase(found);
+  }
   result.lmd = landmarks.all.value();
   result.lmd_lips = landmarks.on_lips.value();
   result.lve_mm = driving.lip_error_mm.value();

@@ -29,7 +29,9 @@ GaussianOptimiser::GaussianOptimiser(GaussianAvatar& avatar, const GaussianTrain
     : avatar_(avatar), options_(options), frames_(avatar.head) {
   take_sh();
   groups_ = parameter_groups(avatar_, sh_base_, sh_rest_);
+  look_groups_ = first_look_group(groups_);
   if (!avatar_.g2anet.empty()) learner_.emplace(avatar_);
+  if (avatar_.looks.learns()) looks_.emplace(avatar_);
   resize_work();
 }
 
@@ -37,6 +39,7 @@ void GaussianOptimiser::fetch() {
   take_sh();
   resize_work();
   if (learner_) learner_.emplace(avatar_);
+  if (looks_) looks_.emplace(avatar_);
 }
 
 void GaussianOptimiser::resize_work() {
@@ -63,6 +66,7 @@ void GaussianOptimiser::take_sh() {
 
 void GaussianOptimiser::store() {
   write_sh(avatar_.gaussians.sh);
+  if (looks_) looks_->bake();
 }
 
 void GaussianOptimiser::write_sh(std::vector<float>& out) const {
@@ -97,12 +101,14 @@ void GaussianOptimiser::draw(const TrainingSample& sample, const float backgroun
   const Gaussians& g = avatar_.gaussians;
   sh_.resize(static_cast<std::size_t>(g.count()) * kShCoefficients * 3);
   write_sh(sh_);
-  if (networks()) learner_->take_canonical(sh_.data(), g.quats.data());
+  logits_ = g.opacity_logits;
+  if (looks_) looks_->apply(sample.appearance, sh_.data(), logits_.data());
+  if (networks()) learner_->take_canonical(sh_.data(), g.quats.data(), logits_.data());
   activations_ = geometry ? avatar_.modes.activations(sample.motion->expression) : std::vector<float>();
   if (!activations_.empty()) add_colour_modes(avatar_.modes, activations_, sh_);
   parallel_for(g.count(), 1024, [&](std::int64_t i) {
     for (int k = 0; k < 3; ++k) scales_[i * 3 + k] = std::exp(g.log_scales[i * 3 + k]);
-    opacities_[i] = 1.0f / (1.0f + std::exp(-g.opacity_logits[i]));
+    opacities_[i] = 1.0f / (1.0f + std::exp(-logits_[i]));
   });
   if (networks()) {
     quats_ = g.quats;
@@ -145,18 +151,20 @@ ImageLossValue GaussianOptimiser::differentiate(const TrainingSample& sample, co
       input, sample.camera, splat, d_rgb_.data(), d_alpha_.data(),
       {d_means_.data(), groups_[1].gradients.data(), d_scales_.data(), d_opacities_.data(), d_sh_.data()});
   chain_gradients();
+  if (looks_) chain_looks(sample.appearance);
   if (networks()) chain_networks();
   return value;
 }
 
-void GaussianOptimiser::update(int sh_degree, const StepRates& rates) {
+void GaussianOptimiser::update(int sh_degree, const StepRates& rates, const std::vector<int>& appearances) {
   const float group_rates[] = {rates.means,   rates.quats,   rates.scales, rates.opacity,
                                rates.sh_base, rates.sh_rest, rates.modes,  rates.g2anet};
-  for (std::size_t i = 0; i < groups_.size(); ++i) {
+  for (std::size_t i = 0; i < look_groups_; ++i) {
     if (groups_[i].parameters->empty() || (i == 5 && sh_degree == 0) || (i >= kNetworkGroups && !networks())) continue;
     adam_step(*groups_[i].parameters, groups_[i].gradients, groups_[i].state, group_rates[std::min(i, kNetworkGroups)]);
   }
-  if (networks()) check_networks();
+  if (looks_) update_looks(rates, appearances);
+  if (networks() || looks_) check_networks();
   for (float& c : avatar_.modes.colour) c *= 1 - rates.modes * options_.mode_decay;
   limit_sizes();
 }
@@ -197,9 +205,27 @@ void GaussianOptimiser::chain_gradients() {
 // Through the networks: their weights' gradients, and the quaternions' by way of RotationNet.
 void GaussianOptimiser::chain_networks() {
   std::vector<std::vector<float>*> gradients;
-  for (std::size_t i = kNetworkGroups; i < groups_.size(); ++i) gradients.push_back(&groups_[i].gradients);
+  for (std::size_t i = kNetworkGroups; i < look_groups_; ++i) gradients.push_back(&groups_[i].gradients);
   learner_->backward(d_sh_.data(), groups_[1].gradients.data(), groups_[3].gradients.data(),
                      avatar_.g2anet.options.geometry() ? nullptr : d_means_.data(), gradients);
+}
+
+void GaussianOptimiser::chain_looks(int appearance) {
+  const std::size_t networks = look_groups_ + avatar_.looks.features.size();
+  std::vector<std::vector<float>*> gradients;
+  for (std::size_t i = networks; i < groups_.size(); ++i) gradients.push_back(&groups_[i].gradients);
+  looks_->backward(appearance, d_sh_.data(), groups_[3].gradients.data(),
+                   groups_[look_groups_ + static_cast<std::size_t>(appearance)].gradients, gradients);
+}
+
+// What no picture of the step shows stays as it is, without momentum.
+void GaussianOptimiser::update_looks(const StepRates& rates, const std::vector<int>& appearances) {
+  const auto step = [](Group& group, float rate) { adam_step(*group.parameters, group.gradients, group.state, rate); };
+  for (const int a : appearances) step(groups_[look_groups_ + static_cast<std::size_t>(a)], rates.looks);
+  for (std::size_t i = look_groups_ + avatar_.looks.features.size(); i < groups_.size(); ++i) {
+    const bool density = groups_[i].name.starts_with(kLookDensityPrefix);
+    step(groups_[i], rates.look_networks * (density ? kDensityShare : 1));
+  }
 }
 
 void GaussianOptimiser::limit_sizes() {
@@ -209,7 +235,7 @@ void GaussianOptimiser::limit_sizes() {
 
 // Every step: a rotation that is not a number only makes its Gaussian vanish, which no loss shows.
 void GaussianOptimiser::check_networks() const {
-  for (std::size_t i = kNetworkGroups; i < groups_.size(); ++i) check_group(groups_[i]);
+  for (std::size_t i = networks() ? kNetworkGroups : look_groups_; i < groups_.size(); ++i) check_group(groups_[i]);
 }
 
 void GaussianOptimiser::refuse_loss() const {

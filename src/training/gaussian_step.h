@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "appearance_learner.h"
 #include "avatar_optimiser.h"
 #include "g2a_learner.h"
 #include "mien/gaussian_avatar/gaussian_avatar.h"
@@ -19,13 +20,14 @@ class GaussianOptimiser {
   // `background` is composited under both pictures. Returns the loss. Throws kInternal on NaN, naming the tensor.
   ImageLossValue step(const TrainingSample& sample, const float background[3], int sh_degree, const StepRates& rates) {
     const ImageLossValue value = differentiate(sample, background, sh_degree);
-    update(sh_degree, rates);
+    update(sh_degree, rates, {sample.appearance});
     return value;
   }
   // Its two halves: the groups' gradients for one picture (those of the quaternions are added to what is there), and
   // the step that takes them and leaves zeros.
   ImageLossValue differentiate(const TrainingSample& sample, const float background[3], int sh_degree);
-  void update(int sh_degree, const StepRates& rates);
+  // `appearances`: those whose features learn.
+  void update(int sh_degree, const StepRates& rates, const std::vector<int>& appearances);
   // The last picture drawn, [H,W,3].
   const std::vector<float>& picture() const { return rgb_; }
 
@@ -34,7 +36,7 @@ class GaussianOptimiser {
   std::vector<Group>& groups() { return groups_; }
   // Without the networks the steps are the canonical stage's. On at first, where the avatar has networks.
   void use_networks(bool on) { networks_on_ = on; }
-  // Writes the working arrays back into the avatar.
+  // Writes the working arrays back into the avatar, and what its appearances are made of.
   void store();
   // Takes the avatar's (changed) Gaussians into the working arrays.
   void fetch();
@@ -48,6 +50,8 @@ class GaussianOptimiser {
   SplatInput splat_input(int sh_degree) const;
   void chain_gradients();
   void chain_networks();
+  void chain_looks(int appearance);
+  void update_looks(const StepRates& rates, const std::vector<int>& appearances);
   bool networks() const { return learner_ && networks_on_; }
   void limit_sizes();
   void check_networks() const;
@@ -68,6 +72,9 @@ class GaussianOptimiser {
   bool networks_on_ = true;
   std::vector<float> quats_;    // as drawn, when networks turn them
   std::vector<float> shifted_;  // canonical means of the moment, without geometry
+  std::optional<AppearanceLearner> looks_;
+  std::size_t look_groups_ = 0;  // the first of theirs
+  std::vector<float> logits_;    // of the opacities as the appearance has them
   std::vector<float> rgb_, alpha_, target_, d_rgb_, d_alpha_, weight_;
 };
 

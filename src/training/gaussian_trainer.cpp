@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "appearance_learner.h"
 #include "avatar_optimiser.h"
 #include "checkpoint.h"
 #include "early_stop.h"
@@ -52,10 +53,18 @@ GaussianAvatar start_avatar(const SampleReader& reader, const std::vector<Sample
                             const MouthOpenings& openings, const GaussianTrainOptions& options) {
   InitialiseOptions initialise = options.initialise;
   initialise.seed = options.seed;
-  GaussianAvatar avatar =
-      initialise_avatar(reader.capture().load_head_model(), reader.motion(keys.front()), canonical_views(reader, keys),
-                        initialise, openings.widest(reader, kOpenMoments));
+  const HeadModel head = reader.capture().load_head_model();
+  GaussianAvatar avatar;
+  if (is_monocular(reader.capture())) {
+    avatar = initialise_monocular(head, monocular_moments(reader, keys), initialise, reader.appearances(),
+                                  options.appearance);
+  } else {
+    avatar = initialise_avatar(head, reader.motion(keys.front()), canonical_views(reader, keys), initialise,
+                               openings.widest(reader, kOpenMoments));
+    make_appearances(avatar, reader.appearances(), options.appearance, options.seed);
+  }
   avatar.pixel_filter = options.pixel_filter;
+  bake_appearances(avatar);
   prune_unseen(avatar, reader.capture(), kSeenAtFirst, nullptr, options.hold_out);
   if (options.networks) {
     avatar.g2anet = make_g2anet(avatar, network_options(options), options.seed);
@@ -71,7 +80,6 @@ Image8 as_image(const std::vector<float>& rgb, int width, int height) {
 }
 
 void write_preview(const std::filesystem::path& path, const GaussianAvatar& avatar, const SampleReader& reader) {
-  GaussianRenderer renderer(avatar);
   std::vector<Image8> truth, drawn;
   const auto& keys = reader.keys();
   for (int i = 0; i < 4; ++i) {
@@ -79,6 +87,8 @@ void write_preview(const std::filesystem::path& path, const GaussianAvatar& avat
     const double place = std::fmod(0.5 + 0.6180339887 * i, 1.0);
     const TrainingSample sample = reader.read(keys[static_cast<std::size_t>(place * static_cast<double>(keys.size()))]);
     std::vector<float> rgb(sample.rgb.size()), alpha(sample.matte.size());
+    const GaussianAvatar worn = dress(avatar, sample.appearance);
+    GaussianRenderer renderer(worn);
     renderer.render(*sample.motion, sample.camera, splat_options(avatar), rgb.data(), alpha.data());
     truth.push_back(as_image(sample.rgb, sample.camera.width, sample.camera.height));
     drawn.push_back(as_image(rgb, sample.camera.width, sample.camera.height));
@@ -104,7 +114,7 @@ class Training {
         ranks_(options.ranks),
         cuda_(use_cuda(options.device)),
         reader_(capture, "train", options.cache_bytes, options.sound.get(), options.hold_out),
-        canonical_(canonical_keys(reader_)),
+        canonical_(is_monocular(capture) ? spread_poses(reader_) : canonical_keys(reader_)),
         mark_(training_fingerprint(capture, options)),
         openings_(reader_),
         choice_(reader_, openings_, options.open_mouth_bias),
@@ -120,6 +130,7 @@ class Training {
   void begin();
   std::int64_t picture_index(int step, int picture) const;
   SampleKey key_at(std::int64_t picture, int step) const;
+  std::vector<int> shown_in(int step) const;
   void grow(int splits);
   void announce(int picture);
   void take_step();
@@ -151,11 +162,16 @@ void Training::begin() {
   if (leads_and(options_.checkpoint)) {
     avatar_.head = capture_.load_head_model();
     avatar_.pixel_filter = options_.pixel_filter;
+    if (options_.appearance.features != AppearanceFeatures::kNone && reader_.appearances().size() > 1) {
+      avatar_.looks.names = reader_.appearances();
+      avatar_.looks.options = options_.appearance;
+    }
     avatar_.g2anet.options = network_options(options_);
     avatar_.g2anet.hears = heard_by(options_);
     first_ = load_checkpoint(options_.checkpoint, avatar_, mark_);
   }
   first_ = static_cast<int>(ranks_.share(static_cast<double>(first_)));
+  if (first_ == 0) avatar_.looks = {};
   if (first_ == 0 || !ranks_.leads()) avatar_ = start_avatar(reader_, canonical_, openings_, options_);
   share_avatar(ranks_, avatar_);
   optimiser_ = cuda_ ? make_cuda_optimiser(avatar_, options_, reader_) : make_cpu_optimiser(avatar_, options_, reader_);
@@ -181,6 +197,17 @@ SampleKey Training::key_at(std::int64_t picture, int step) const {
   Random random(options_.seed * 1000003 + static_cast<std::uint64_t>(picture), 3);
   if (step < options_.canonical_steps) return canonical_[random.below(static_cast<std::uint32_t>(canonical_.size()))];
   return reader_.keys()[choice_.pick(random.uniform())];
+}
+
+// By the pictures of all ranks, so that they stay the same.
+std::vector<int> Training::shown_in(int step) const {
+  std::vector<int> shown;
+  const std::int64_t pictures = std::int64_t{ranks_.size} * options_.batch;
+  for (std::int64_t p = step * pictures; avatar_.looks.learns() && p < (step + 1) * pictures; ++p)
+    shown.push_back(reader_.appearance(key_at(p, step)));
+  std::sort(shown.begin(), shown.end());
+  shown.erase(std::unique(shown.begin(), shown.end()), shown.end());
+  return shown;
 }
 
 // All ranks split the same Gaussians: those that cover the most error, as the mean over the ranks has it.
@@ -210,6 +237,8 @@ void Training::take_step() {
     const float grey = index % 3 == 0 ? 0.0f : random.uniform();
     job.background = {grey, index % 3 == 2 ? random.uniform() : grey, grey};
     job.key = key_at(index, step_);
+    job.appearance = reader_.appearance(job.key);
+    job.appearances = shown_in(step_);
     job.sh_degree = std::min(3, step_ / kShWarmUp);
     job.rates = rates_at(options_, static_cast<double>(step_) / total_);
     job.last = picture + 1 == options_.batch;
@@ -268,7 +297,8 @@ GaussianAvatar Training::run(GaussianTrainReport* report) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   const bool finished = (step_ == total_ || settled_) && !stopped_;
   if (finished && ranks_.leads()) {
-    prune_floaters(avatar_, reader_.motion(canonical_.front()), canonical_views(reader_, canonical_), kLeastViews);
+    if (!is_monocular(capture_))
+      prune_floaters(avatar_, reader_.motion(canonical_.front()), canonical_views(reader_, canonical_), kLeastViews);
     prune_unseen(avatar_, capture_, kSeenAtLast, options_.sound.get(), options_.hold_out);
   }
   if (report != nullptr) {
@@ -281,6 +311,10 @@ GaussianAvatar Training::run(GaussianTrainReport* report) {
     report->final_l1 = mean_l1_;
   }
   optimiser_.reset();  // it looks at the avatar
+  Appearances& looks = avatar_.looks;
+  looks.features.clear();  // what they made is in the residuals
+  looks.colour.clear();
+  looks.density.clear();
   return std::move(avatar_);
 }
 

@@ -21,6 +21,7 @@ constexpr float kVanished = 0.01f;     // opacity below which a Gaussian is drop
 constexpr float kDivisible = 3.5e-4f;  // metres: smaller ones are not split
 // Two halves have the whole's variance, nearly: 0.6^2 + 0.75^2 = 0.92.
 constexpr float kApart = 0.6f, kShrink = 0.75f;
+constexpr const char* kFeatures = "looks.features.";  // groups with a row a Gaussian, if they are local
 constexpr float kReach = 0.004f;  // metres from the surface within which a half finds a new triangle
 
 // The error of one picture, [H,W].
@@ -69,9 +70,10 @@ void append_row(std::vector<float>& values, std::size_t row, std::size_t width) 
 // Gaussians' rows and colour modes' rows of the Adam states.
 class StateRows {
  public:
-  StateRows(std::vector<ParameterGroup>& groups, std::size_t gaussians, std::size_t mode_rows) {
+  StateRows(std::vector<ParameterGroup>& groups, std::size_t gaussians, std::size_t mode_rows, int feature_row) {
     for (ParameterGroup& group : groups) {
       if (group.name.starts_with("g2anet.")) continue;
+      if (group.name.starts_with(kLooksPrefix) && (feature_row == 0 || !group.name.starts_with(kFeatures))) continue;
       const bool modes = group.name == "modes";
       const std::size_t rows = modes ? mode_rows : gaussians;
       if (rows == 0) continue;
@@ -150,6 +152,10 @@ void divide(GaussianAvatar& avatar, std::size_t i, const Anchoring& anchoring) {
   append_row(g.log_scales, i, 3);
   append_row(g.opacity_logits, i, 1);
   append_row(g.sh, i, kShCoefficients * 3);
+  Appearances& looks = avatar.looks;
+  for (std::vector<float>& shift : looks.shift) append_row(shift, i, kLookRow);
+  if (const auto row = static_cast<std::size_t>(looks.feature_row()); row > 0)
+    for (std::vector<float>& features : looks.features) append_row(features, i, row);
   Eigen::Map<Vec3>{&g.means[3 * i]} -= offset;
   Eigen::Map<Vec3> child{&g.means[g.means.size() - 3]};
   child += offset;
@@ -162,16 +168,14 @@ void divide(GaussianAvatar& avatar, std::size_t i, const Anchoring& anchoring) {
 
 std::vector<float> covered_error(const GaussianAvatar& avatar, const SampleReader& reader,
                                  const GaussianTrainOptions& options) {
-  Coverage coverage(avatar);
-  for (const SampleKey& key : spread_keys(reader)) {
+  return covered_by_all(avatar, reader, [&](Coverage& coverage, const SampleKey& key) {
     const TrainingSample sample = reader.read(key);
     coverage.pose(*sample.motion);
     const std::vector<float> rgb = coverage.draw(*sample.motion, sample.camera);
     coverage.add(sample.camera,
                  error_map(sample, rgb, feature_rectangles(avatar.head, coverage.surface(), sample.camera, options),
                            options.loss));
-  }
-  return coverage.sums();
+  });
 }
 
 int grow_gaussians(GaussianAvatar& avatar, std::vector<ParameterGroup>& groups, const std::vector<float>& score,
@@ -180,11 +184,11 @@ int grow_gaussians(GaussianAvatar& avatar, std::vector<ParameterGroup>& groups, 
   const int before = g.count();
   MIEN_CHECK(score.size() == static_cast<std::size_t>(before), "scores {} gaussians {}", score.size(), before);
   ColourModes& modes = avatar.modes;
-  StateRows states(groups, score.size(), modes.gaussian.size());
+  StateRows states(groups, score.size(), modes.gaussian.size(), avatar.looks.feature_row());
 
   std::vector<bool> keep(score.size()), keep_modes;
   const float least = std::log(kVanished / (1 - kVanished));
-  for (std::size_t i = 0; i < keep.size(); ++i) keep[i] = g.opacity_logits[i] >= least;
+  for (std::size_t i = 0; i < keep.size(); ++i) keep[i] = most_opaque_logit(avatar, i) >= least;
   for (const std::int32_t i : modes.gaussian) keep_modes.push_back(keep[static_cast<std::size_t>(i)]);
   std::vector<float> kept_score = score;
   keep_rows(kept_score, keep, 1);

@@ -1,4 +1,5 @@
 #include "avatar_optimiser.h"
+#include "mien/base/error.h"
 
 namespace mien {
 
@@ -12,14 +13,29 @@ std::vector<ParameterGroup> parameter_groups(GaussianAvatar& avatar, std::vector
                                         {"sh_base", &sh_base, {}, {}},
                                         {"sh_rest", &sh_rest, {}, {}},
                                         {"modes", &avatar.modes.colour, {}, {}}};
-  if (avatar.g2anet.empty()) return groups;
-  for (std::vector<G2aLayer>* stack : {&avatar.g2anet.feature, &avatar.g2anet.rotation}) {
-    for (G2aLayer& layer : *stack) {
-      groups.push_back({"g2anet." + layer.name + ".weight", &layer.weight, {}, {}});
-      groups.push_back({"g2anet." + layer.name + ".bias", &layer.bias, {}, {}});
+  const auto add_layers = [&](const char* prefix, std::vector<G2aLayer>& stack) {
+    for (G2aLayer& layer : stack) {
+      groups.push_back({prefix + layer.name + ".weight", &layer.weight, {}, {}});
+      groups.push_back({prefix + layer.name + ".bias", &layer.bias, {}, {}});
     }
+  };
+  if (!avatar.g2anet.empty()) {
+    add_layers("g2anet.", avatar.g2anet.feature);
+    add_layers("g2anet.", avatar.g2anet.rotation);
   }
+  Appearances& looks = avatar.looks;
+  if (!looks.learns()) return groups;
+  for (std::size_t a = 0; a < looks.features.size(); ++a)
+    groups.push_back({fmt::format("{}features.{}", kLooksPrefix, a), &looks.features[a], {}, {}});
+  add_layers(kLooksPrefix, looks.colour);
+  add_layers(kLooksPrefix, looks.density);
   return groups;
+}
+
+std::size_t first_look_group(const std::vector<ParameterGroup>& groups) {
+  std::size_t at = 0;
+  while (at < groups.size() && !groups[at].name.starts_with(kLooksPrefix)) ++at;
+  return at;
 }
 
 }  // namespace mien

@@ -14,12 +14,10 @@ constexpr float kMouthShare = 0.1f;  // of the limit, for what shows only now an
 int prune_unseen(GaussianAvatar& avatar, const Capture& capture, float least_pixels, const SoundContext* sound,
                  float hold_out) {
   const SampleReader reader(capture, "train", 0, sound, hold_out);
-  Coverage coverage(avatar);
-  for (const SampleKey& key : spread_keys(reader)) {
+  const std::vector<float> covered = covered_by_all(avatar, reader, [&](Coverage& coverage, const SampleKey& key) {
     coverage.pose(reader.motion(key));
     coverage.add(reader.camera(key));
-  }
-  const std::vector<float> covered = coverage.sums();
+  });
   std::vector<bool> keep(covered.size());
   for (std::size_t i = 0; i < keep.size(); ++i) {
     const HeadRegion region = avatar.head.region[avatar.anchors[i].vertex[0]];

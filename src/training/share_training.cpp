@@ -20,6 +20,14 @@ void each_array(Avatar& avatar, const Visit& visit) {
       visit(layer.bias);
     }
   }
+  auto& looks = avatar.looks;
+  for (auto& features : looks.features) visit(features);
+  for (auto* stack : {&looks.colour, &looks.density}) {
+    for (auto& layer : *stack) {
+      visit(layer.weight);
+      visit(layer.bias);
+    }
+  }
 }
 
 std::uint64_t hash_of(const std::vector<float>& values, std::uint64_t hash) {

@@ -14,6 +14,12 @@ namespace mien {
 std::vector<SampleKey> canonical_keys(const SampleReader& reader);
 std::vector<CanonicalView> canonical_views(const SampleReader& reader, const std::vector<SampleKey>& keys);
 
+// Pictures by one camera that show each appearance's head from as many sides as there are, and the mouth open and shut:
+// kSpreadPoses of each. The first is the one that looks most straight at the camera, the mouth shut.
+constexpr int kSpreadPoses = 14;
+std::vector<SampleKey> spread_poses(const SampleReader& reader);
+std::vector<MonocularMoment> monocular_moments(const SampleReader& reader, const std::vector<SampleKey>& keys);
+
 // Gap between the lips of each sequence's frames, mm; all zero for a head that cannot be measured.
 class MouthOpenings {
  public:

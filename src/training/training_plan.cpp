@@ -6,6 +6,7 @@
 #include "mien/base/error.h"
 #include "mien/base/file.h"
 #include "mien/base/hash.h"
+#include "mien/capture/split.h"
 
 namespace mien {
 namespace {
@@ -36,6 +37,9 @@ std::uint64_t training_fingerprint(const Capture& capture, const GaussianTrainOp
   if (options.loss.l1 != plain.l1 || options.loss.ssim != plain.ssim || options.loss.matte != plain.matte)
     text += fmt::format(":loss:{}:{}:{}", options.loss.l1, options.loss.ssim, options.loss.matte);
   text += fmt::format(":filter:{}", options.pixel_filter);
+  if (const auto names = appearance_names(capture); names.size() > 1)
+    text += fmt::format(":looks:{}:{}:{}:{}:{}", fmt::join(names, ","), static_cast<int>(options.appearance.features),
+                        options.appearance.density_offset, options.rate_looks, options.rate_look_networks);
   if (options.hold_out > 0) text += fmt::format(":held:{}", options.hold_out);
   if (options.grow_to > 0) text += fmt::format(":grow:{}", options.grow_to);
   if (options.networks) {
@@ -52,9 +56,10 @@ std::uint64_t training_fingerprint(const Capture& capture, const GaussianTrainOp
 StepRates rates_at(const GaussianTrainOptions& options, double progress) {
   const auto fall = static_cast<float>(std::pow(kFinalRate, progress));
   const float gentle = std::sqrt(fall);  // colour and shape keep learning a little longer
-  return {options.rate_means * fall,     options.rate_quats * gentle, options.rate_scales * gentle,
-          options.rate_opacity * gentle, options.rate_sh * gentle,    options.rate_sh * gentle / 20,
-          options.rate_modes * gentle,   options.rate_g2anet * gentle};
+  return {options.rate_means * fall,          options.rate_quats * gentle,  options.rate_scales * gentle,
+          options.rate_opacity * gentle,      options.rate_sh * gentle,     options.rate_sh * gentle / 20,
+          options.rate_modes * gentle,        options.rate_g2anet * gentle, options.rate_looks * gentle,
+          options.rate_look_networks * gentle};
 }
 
 int growth_before(int step, int count, const GaussianTrainOptions& options) {

@@ -28,8 +28,11 @@ void add_sound(const Capture& capture, const CaptureSequence& sequence, const So
 SampleReader::SampleReader(const Capture& capture, const std::string& split, std::size_t cache_bytes,
                            const SoundContext* sound, float hold_out)
     : capture_(&capture),
+      appearances_(appearance_names(capture)),
       keys_(split_pictures(capture, split, hold_out)),
       cache_(std::make_unique<FrameCache>(capture, cache_bytes)) {
+  for (const CaptureSequence& sequence : capture.sequences)
+    worn_.push_back(std::max(0, appearance_of(appearances_, sequence)));
   for (const SampleKey& key : keys_) {
     if (motions_.contains(key.sequence)) continue;
     const CaptureSequence& sequence = capture.sequences[key.sequence];
@@ -67,6 +70,7 @@ TrainingSample SampleReader::read(const SampleKey& key) const {
   const auto frame = picture(key);
   TrainingSample sample;
   sample.key = key;
+  sample.appearance = appearance(key);
   sample.camera = camera(key);
   sample.motion = &motion(key);
   const std::array<float, 3>& background = this->background(key);

@@ -16,6 +16,7 @@ namespace mien {
 // A picture as the loss wants it.
 struct TrainingSample {
   SampleKey key;
+  int appearance = 0;  // index into SampleReader::appearances()
   Camera camera;
   const MotionFrame* motion = nullptr;  // owned by the SampleReader
   std::vector<float> rgb;               // [H,W,3] foreground premultiplied by the matte
@@ -39,10 +40,15 @@ class SampleReader {
   const std::array<float, 3>& background(const SampleKey& key) const;
   std::future<TrainingSample> read_ahead(SampleKey key) const;
   const Capture& capture() const { return *capture_; }
+  // What the capture's training sequences wear: appearance_names(). A picture of any other wears the first.
+  const std::vector<std::string>& appearances() const { return appearances_; }
+  int appearance(const SampleKey& key) const { return worn_[static_cast<std::size_t>(key.sequence)]; }
 
  private:
   const Capture* capture_;
   std::map<int, HeadMotion> motions_;
+  std::vector<std::string> appearances_;
+  std::vector<int> worn_;  // by sequence
   std::vector<SampleKey> keys_;
   std::unique_ptr<FrameCache> cache_;
 };

@@ -14,9 +14,9 @@
 namespace mien {
 
 // Of the file; readers refuse newer ones. 2 added colour modes, 3 G2ANet, 4 bytes for the directions' colours and the
-// modes of large avatars, 5 G2ANet that hears instead of seeing geometry; a file is written as the oldest version that
-// has what it holds.
-constexpr int kAvatarVersion = 6;
+// modes of large avatars, 5 G2ANet that hears instead of seeing geometry, 6 the pixel filter, 7 several appearances; a
+// file is written as the oldest version that has what it holds.
+constexpr int kAvatarVersion = 7;
 constexpr int kCompactFrom = 50000;  // Gaussians
 
 struct AvatarAppearance {
@@ -27,7 +27,7 @@ struct AvatarAppearance {
 struct Avatar {
   std::string name;
   std::string renderer = "gaussians";
-  std::vector<AvatarAppearance> appearances;  // at least one
+  std::vector<AvatarAppearance> appearances;  // at least one; those of gaussian.looks in its order, where it has any
   std::string licence = "not stated";
   std::string consent;             // what the person agreed to, in words
   Camera front;                    // how the person was framed from the front; other views turn about `focus`
@@ -45,6 +45,10 @@ struct Avatar {
 
   // Index of an appearance; throws kBadArgument, listing those that exist.
   int appearance_index(const std::string& name) const;
+  std::vector<std::string> appearance_names() const;
+  // Weights of all appearances for "beach" or "beach:0.3,studio:0.7"; "": the first alone. Throws as
+  // parse_appearance_mix() does.
+  AppearanceMix appearance_mix(const std::string& text) const;
 };
 
 // The header alone, as JSON, without reading the tensors: for `mien inspect`.

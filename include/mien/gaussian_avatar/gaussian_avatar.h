@@ -13,6 +13,7 @@
 #include <optional>
 #include <vector>
 
+#include "mien/gaussian_avatar/appearances.h"
 #include "mien/gaussian_avatar/colour_modes.h"
 #include "mien/gaussian_avatar/g2anet.h"
 #include "mien/head/head_motion.h"
@@ -68,6 +69,7 @@ struct GaussianAvatar {
   std::vector<GaussianAnchor> anchors;  // [N]
   ColourModes modes;                    // colour driven by the expression; may be empty
   G2aNet g2anet;                        // colour, rotation and opacity of the moment by networks; may be empty
+  Appearances looks;                    // what tells its appearances apart; drawn only after dress()
   float pixel_filter = 0.3f;            // SplatOptions::eps2d that it was trained with, pixels^2
 };
 

@@ -39,6 +39,23 @@ GaussianAvatar initialise_avatar(const HeadModel& head, const MotionFrame& frame
                                  const std::vector<CanonicalView>& views, const InitialiseOptions& options,
                                  const std::vector<CanonicalMoment>& more = {});
 
+// One picture of a video, with what it shows.
+struct MonocularMoment {
+  MotionFrame frame;
+  CanonicalView view;
+  int appearance = 0;
+};
+
+// The same from videos by one camera at a time: no moment is seen from several sides, but the head turns. Gaussians off
+// the surface fill what the mattes of an appearance's moments leave of the space round the head and the shoulders, each
+// point carried along with the head (and near the head rather than far from it: a single camera says little about
+// depth). Every appearance with `names` ([A]; the moments' appearances index them) gets features by `looks`, local ones
+// with first residuals: the colours of its own moments, and transparency where its mattes say that nothing is. Throws
+// kBadArgument without moments.
+GaussianAvatar initialise_monocular(const HeadModel& head, const std::vector<MonocularMoment>& moments,
+                                    const InitialiseOptions& options, const std::vector<std::string>& names = {},
+                                    const AppearanceOptions& looks = {});
+
 // Scalp, ears, neck, shoulders: what no expression moves.
 bool is_rigid_region(HeadRegion region);
 

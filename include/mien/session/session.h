@@ -24,6 +24,7 @@ struct SessionOptions {
   std::array<float, 3> background_bottom = {0.36f, 0.39f, 0.44f};
   bool idle = true;  // blinks, gaze, breathing, head sway
   IdleOptions idle_options;
+  std::string appearance = {};    // "beach" or "beach:0.3,studio:0.7", see Avatar::appearance_mix(); "" = the first
   std::string person = {};        // whose way of moving, of those the speech networks know; "" = their default
   float mouth_gain = 1;           // [0, 2] size of the mouth's movements; closures stay closed
   Device device = Device::kAuto;  // where pictures are drawn
@@ -46,8 +47,10 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  void set_emotion(const EmotionTrack& track);      // in seconds since the first sample; see SpeechDriver
-  void set_view(const View& view);                  // from the next frame on
+  void set_emotion(const EmotionTrack& track);  // in seconds since the first sample; see SpeechDriver
+  void set_view(const View& view);              // from the next frame on
+  // From the next frame on; see SessionOptions::appearance. Takes about a tenth of a second.
+  void set_appearance(const std::string& appearance);
   void push_audio(std::span<const float> samples);  // 16 kHz mono
   void finish();                                    // no more sound
   bool next_frame(SessionFrame& frame);             // false when more sound is needed, or at the end
@@ -65,10 +68,12 @@ class AvatarPainter {
   Image8 paint(const MotionFrame& motion, double time);
   Image8 paint(const MotionFrame& motion, const Camera& camera);
   void set_view(const View& view) { options_.view = view; }
+  void set_appearance(const std::string& appearance);
 
  private:
   std::shared_ptr<const Avatar> avatar_;
   SessionOptions options_;
+  std::unique_ptr<const GaussianAvatar> worn_;  // the avatar in its appearance; none where it has only one
   AvatarRenderer renderer_;
 };
 

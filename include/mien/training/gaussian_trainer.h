@@ -32,6 +32,8 @@ struct GaussianTrainOptions {
   // Pixels^2 that every Gaussian is blurred by in the picture (0 to 100), while training and ever after. Small is
   // sharp; below about 0.05 what is thinner than a pixel twinkles when it moves.
   float pixel_filter = 0.1f;
+  // What tells appearances apart, where the capture has several.
+  AppearanceOptions appearance;
   bool networks = false;  // G2ANet learns in the dynamic stage
   G2aOptions g2anet;
   // Without geometry (the paper's ablation): what the networks hear instead, G2aOptions::sound features of it. Needs
@@ -41,17 +43,19 @@ struct GaussianTrainOptions {
   float rate_quats = 2e-3f;
   float rate_scales = 5e-3f;
   float rate_opacity = 3e-2f;
-  float rate_sh = 5e-3f;      // degree 0; higher degrees a twentieth
-  float rate_modes = 4e-3f;   // of the colour modes
-  float mode_decay = 0.1f;    // pull of the modes' colours to 0, as a share of their rate
-  float rate_g2anet = 1e-3f;  // of the networks' weights
-  ImageLossOptions loss;      // weights of L1, SSIM and matte
-  float mouth_weight = 4;     // extra weight of the L1 loss on lips and mouth
-  float eye_weight = 2;       // and on the eyes
-  float open_mouth_bias = 3;  // pictures of an open mouth come up to this many times more often, plus one
-  float anchor_pull = 0.02f;  // weight that keeps surface Gaussians near the surface, per mm^2
-  int batch = 1;              // pictures a step (of each rank), whose gradients are averaged; CPU only
-  int patience = 0;           // ends when the L1 loss has not fallen for so many steps of the moving stage; 0 = never
+  float rate_sh = 5e-3f;             // degree 0; higher degrees a twentieth
+  float rate_modes = 4e-3f;          // of the colour modes
+  float mode_decay = 0.1f;           // pull of the modes' colours to 0, as a share of their rate
+  float rate_g2anet = 1e-3f;         // of the networks' weights
+  float rate_looks = 5e-3f;          // of the appearances' features
+  float rate_look_networks = 1e-3f;  // and of their networks; a tenth for the offset of the opacity
+  ImageLossOptions loss;             // weights of L1, SSIM and matte
+  float mouth_weight = 4;            // extra weight of the L1 loss on lips and mouth
+  float eye_weight = 2;              // and on the eyes
+  float open_mouth_bias = 3;         // pictures of an open mouth come up to this many times more often, plus one
+  float anchor_pull = 0.02f;         // weight that keeps surface Gaussians near the surface, per mm^2
+  int batch = 1;                     // pictures a step (of each rank), whose gradients are averaged; CPU only
+  int patience = 0;  // ends when the L1 loss has not fallen for so many steps of the moving stage; 0 = never
   std::uint64_t seed = 1;
   std::size_t cache_bytes = std::size_t{1} << 30;  // for decoded pictures
   std::filesystem::path checkpoint;                // file to resume from and save to; empty = none
@@ -95,6 +99,23 @@ struct WrinkleScore {
   std::optional<double> wrinkled_psnr;
 };
 
+// What a face finder sees in a picture.
+struct SeenFace {
+  std::vector<Vec2> landmarks;    // pixels, always as many
+  std::vector<float> descriptor;  // of unit length
+};
+
+// One appearance's means over pictures. The last four need GaussianEvaluationOptions::see.
+struct AppearanceScore {
+  std::string name;
+  int pictures = 0;
+  double psnr = 0, ssim = 0;
+  std::optional<double> lpips;
+  std::optional<double> lmd_seen;     // pixels between the landmarks found in the rendering and in the picture
+  std::optional<double> identity;     // cosine of the descriptors of both
+  std::optional<double> jitter_seen;  // how the found landmarks tremble, over how they do in the pictures
+};
+
 // Means over pictures; PSNR and SSIM inside the matte, the others over the whole picture on black.
 struct GaussianEvaluation {
   int pictures = 0;
@@ -109,6 +130,8 @@ struct GaussianEvaluation {
   // GaussianCarrier).
   std::optional<double> lmd;
   std::optional<double> lmd_lips;
+  // By appearance, in the capture's order.
+  std::vector<AppearanceScore> appearances;
   // Mean over sequences, when another motion than the capture's drives: lip vertex error in millimetres, and jitter
   // over that of the truth (see metrics/motion_metrics.h), both on the avatar's head.
   std::optional<double> lve_mm;
@@ -121,8 +144,11 @@ struct GaussianEvaluation {
 struct GaussianEvaluationOptions {
   Device device = Device::kAuto;
   std::string split = "test";
-  float hold_out = 0;                         // as in training: these tails are of the test split
-  std::vector<std::string> cameras;           // ids; empty = all
+  float hold_out = 0;                // as in training: these tails are of the test split
+  std::vector<std::string> cameras;  // ids; empty = all
+  std::string sequences;             // only those whose name ends so; empty = all
+  // The face in a picture, if one is found; null = not measured.
+  std::function<std::optional<SeenFace>(const Image8&)> see;
   int every = 10;                             // every n-th frame
   std::filesystem::path sheet;                // PNG, truth above render for some pictures; empty = none
   std::filesystem::path lpips_weights;        // see Lpips::load(); empty = not measured

@@ -77,7 +77,7 @@ __global__ void __launch_bounds__(kThreads) product_kernel(const __grid_constant
       float value = sum[r][c];
       if (back) {
         if (nothing) value = 0;
-        if (column < q.columns && q.values[row * q.columns + column] < 0) value *= kLeak;
+        if (q.values != nullptr && column < q.columns && q.values[row * q.columns + column] < 0) value *= kLeak;
       } else {
         if (column < q.columns) value += q.bias[column];
         if (q.leak && value < 0) value *= kLeak;  // what is not a number stays so: training must notice

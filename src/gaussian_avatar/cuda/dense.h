@@ -21,7 +21,7 @@ struct DenseLayer {
 void dense(const DenseLayer& layer, const float* x, int points, const float* bias, bool leak, float* y,
            cudaStream_t stream);
 
-// dx [points, inputs] = dy W, times the slope of the activation that gave x. For layers without a gap.
+// dx [points, inputs] = dy W, times the slope of the activation that gave x; x null: of none. For layers without a gap.
 void dense_back(const DenseLayer& layer, const float* dy, const float* x, int points, float* dx, cudaStream_t stream);
 
 // Sums of dy^T x over parts of the points: partial [parts, outputs, inputs + 1], the last column being the bias's.

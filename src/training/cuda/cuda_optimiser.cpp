@@ -74,14 +74,8 @@ training_cuda::PhotometricJob CudaOptimiser::compare(const DeviceFrame& frame, c
 }
 
 avatar_cuda::NetworkGaussians CudaOptimiser::network_gaussians() const {
-  return {sh_.parameters.data(),
-          quats_.parameters.data(),
-          opacity_logits_.parameters.data(),
-          means_.parameters.data(),
-          shown_.data(),
-          turned_.data(),
-          opacities_.data(),
-          shifted_.data()};
+  return {worn_sh(),     quats_.parameters.data(), worn_logits(),     means_.parameters.data(),
+          shown_.data(), turned_.data(),           opacities_.data(), shifted_.data()};
 }
 
 // What modes and networks make of the canonical Gaussians in this moment.
@@ -91,7 +85,8 @@ void CudaOptimiser::add_looks(const DeviceFrame& frame) {
                "copying Gaussians");
   };
   const bool before = std::exchange(spoken_of_, networks_ != nullptr && networks_on_ && frame.spoken_of);
-  if (before && !spoken_of_) training_cuda::activate(gaussian_arrays(), sh_arrays(), stream_);  // nothing of it stays
+  if (before && !spoken_of_ && !looks_)
+    training_cuda::activate(gaussian_arrays(), sh_arrays(), stream_);  // nothing of it stays
   if (spoken_of_) {
     training_cuda::check_weights(weights_.parameters.data(), networks_->weight_count(), losses_.data(), stream_);
     start_from(turned_, quats_.parameters);
@@ -107,6 +102,12 @@ void CudaOptimiser::step(const StepJob& job) {
   make_room(frame.camera, 0);
   SplatOptions splat = splat_options(avatar_);
   std::copy_n(job.background.data(), 3, splat.background);
+  if (looks_) {
+    for (const DeviceLooks::Learning& what : {looks_->features(job.appearance), looks_->weights()})
+      training_cuda::check_weights(what.moments.parameters, what.count, losses_.data(), stream_);
+    looks_->dress(job.appearance, sh_.parameters.data(), opacity_logits_.parameters.data(), shown_.data(),
+                  opacities_.data(), stream_);
+  }
   add_looks(frame);
   const bool shifts = spoken_of_ && networks_->shifts();
   pose_->enqueue(frame.vertices, posed_means_.data(), deformation_.data(), stream_,
@@ -169,7 +170,7 @@ training_cuda::ModeArrays CudaOptimiser::mode_arrays(const float* activations) c
   a.inner_mode = inner_mode_;
   a.colour = modes_.moments();
   a.activations = activations;
-  a.sh = sh_.parameters.data();
+  a.sh = worn_sh();
   a.d_sh = d_sh_.data();
   a.shown = shown_.data();
   return a;
@@ -186,10 +187,11 @@ void CudaOptimiser::update(const DeviceFrame& frame, const StepJob& job) {
                         {d_sh_.data(), d_opacities_.data(), d_quats_.data(), d_means_.data(), deformation_.data()},
                         frame.felt, d_weights_.data(), stream_);
     AdamRate rate = {};
-    for (std::size_t g = kNetworks; g < groups_.size(); ++g) rate = advance(g, job.rates.g2anet);
+    for (std::size_t g = kNetworks; g < look_groups_; ++g) rate = advance(g, job.rates.g2anet);
     training_cuda::update_weights(weights_.moments(), d_weights_.data(), networks_->weight_count(), rate, betas, drawn,
                                   losses_.data(), stream_);
   }
+  if (looks_) update_looks(job, betas, drawn);
   if (!avatar_.modes.colour.empty()) {
     training_cuda::ModeArrays modes = mode_arrays(frame.activations);
     modes.rate = advance(kModes, job.rates.modes);
@@ -205,6 +207,24 @@ void CudaOptimiser::update(const DeviceFrame& frame, const StepJob& job) {
   const float rates[] = {job.rates.means, job.rates.quats, job.rates.scales, job.rates.opacity};
   for (int k = 0; k < 4; ++k) gaussians.rate[k] = advance(static_cast<std::size_t>(k), rates[k]);
   training_cuda::update_gaussians(gaussians, betas, drawn, losses_.data(), stream_);
+}
+
+void CudaOptimiser::update_looks(const StepJob& job, const training_cuda::AdamBetas& betas,
+                                 const training_cuda::Drawn& drawn) {
+  looks_->backward(d_sh_.data(), d_opacities_.data(), opacities_.data(), stream_);
+  const auto learn = [&](const DeviceLooks::Learning& what, const AdamRate& rate) {
+    training_cuda::update_weights(what.moments, what.gradients, what.count, rate, betas, drawn, losses_.data(),
+                                  stream_);
+  };
+  for (const int a : job.appearances)
+    learn(looks_->features(a), advance(look_groups_ + static_cast<std::size_t>(a), job.rates.looks));
+  AdamRate colour = {}, density = {};
+  for (std::size_t g = look_groups_ + avatar_.looks.features.size(); g < groups_.size(); ++g) {
+    const bool of_density = groups_[g].name.starts_with(kLookDensityPrefix);
+    (of_density ? density : colour) = advance(g, job.rates.look_networks * (of_density ? kDensityShare : 1));
+  }
+  learn(looks_->colour_weights(), colour);
+  learn(looks_->density_weights(), density);
 }
 
 ImageLossValue CudaOptimiser::losses() {

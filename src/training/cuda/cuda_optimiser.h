@@ -10,28 +10,12 @@
 #include "mien/gaussian_avatar/cuda.h"
 #include "mien/splat/cuda.h"
 #include "training/avatar_optimiser.h"
+#include "training/cuda/device_array.h"
+#include "training/cuda/device_looks.h"
 #include "training/cuda/frame_store.h"
 #include "training/cuda/kernels.h"
 
 namespace mien {
-
-// A parameter array with its moments on the device.
-struct DeviceArray {
-  CudaArray<float> parameters, first, second;
-  training_cuda::Moments moments() const { return {parameters.data(), first.data(), second.data()}; }
-  void take(const std::vector<float>& values, const AdamState& state) {
-    parameters.resize(values.size(), "Gaussians that learn");
-    parameters = values;
-    first = state.first.empty() ? std::vector<float>(values.size(), 0.0f) : state.first;
-    second = state.second.empty() ? std::vector<float>(values.size(), 0.0f) : state.second;
-  }
-  void give(std::vector<float>& values, AdamState& state) const {
-    values = parameters.host();
-    if (state.steps == 0) return;
-    state.first = first.host();
-    state.second = second.host();
-  }
-};
 
 class CudaOptimiser final : public AvatarOptimiser {
  public:
@@ -63,6 +47,10 @@ class CudaOptimiser final : public AvatarOptimiser {
   training_cuda::GaussianArrays gaussian_arrays() const;
   training_cuda::ShArrays sh_arrays() const;
   training_cuda::ModeArrays mode_arrays(const float* activations) const;
+  void update_looks(const StepJob& job, const training_cuda::AdamBetas& betas, const training_cuda::Drawn& drawn);
+  // The Gaussians' own, as the picture's appearance has them.
+  const float* worn_sh() const { return looks_ ? looks_->dressed_sh() : sh_.parameters.data(); }
+  const float* worn_logits() const { return looks_ ? looks_->dressed_logits() : opacity_logits_.parameters.data(); }
   training_cuda::AdamRate advance(std::size_t group, float rate);
 
   GaussianAvatar& avatar_;
@@ -82,6 +70,8 @@ class CudaOptimiser final : public AvatarOptimiser {
   CudaArray<std::uint8_t> mode_inner_;
   int inner_mode_ = -1;
   std::unique_ptr<DeviceNetworks> networks_;
+  std::unique_ptr<DeviceLooks> looks_;  // of the appearances, where there are several
+  std::size_t look_groups_ = 0;         // the first of theirs
   bool networks_on_ = true;
   bool spoken_of_ = false;                         // whether the networks had their say in the last step
   DeviceArray weights_;                            // all of the networks', as join_weights()

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cuda/check.h"
+#include "training/appearance_learner.h"
 #include "training/cuda/cuda_optimiser.h"
 #include "training/limits.h"
 
@@ -47,6 +48,7 @@ CudaOptimiser::CudaOptimiser(GaussianAvatar& avatar, const GaussianTrainOptions&
       frames_(avatar, options, reader, memory_for_frames(), stream_),
       losses_(std::vector<training_cuda::Losses>(1)) {
   groups_ = parameter_groups(avatar_, sh_base_, sh_rest_);
+  look_groups_ = first_look_group(groups_);
   split_rows(avatar_.gaussians.sh, sh_base_, sh_rest_);
   fetch();
 }
@@ -94,6 +96,8 @@ void CudaOptimiser::fetch() {
                               {&d_sh_, kShWidth}})
     array->resize(n * static_cast<std::size_t>(width), "Gaussians that learn");
   if (!avatar_.g2anet.empty()) fetch_networks();
+  looks_ = nullptr;  // its memory first
+  if (avatar_.looks.learns()) looks_ = std::make_unique<DeviceLooks>(avatar_, groups_, look_groups_);
   training_cuda::activate(gaussian_arrays(), sh_arrays(), stream_);
   cuda_check(cudaGetLastError(), "activating Gaussians");
 }
@@ -103,7 +107,7 @@ void CudaOptimiser::fetch_networks() {
   networks_ = nullptr;  // its memory first
   networks_ = std::make_unique<DeviceNetworks>(avatar_, true);
   AdamState all;
-  for (std::size_t g = kNetworks; g < groups_.size(); ++g) {
+  for (std::size_t g = kNetworks; g < look_groups_; ++g) {
     const AdamState& state = groups_[g].state;
     all.steps = state.steps;
     all.first.insert(all.first.end(), state.first.begin(), state.first.end());
@@ -121,7 +125,7 @@ void CudaOptimiser::store_networks() {
   all.steps = groups_[kNetworks].state.steps;
   weights_.give(values, all);
   auto at = std::ptrdiff_t{0};
-  for (std::size_t g = kNetworks; g < groups_.size(); ++g) {
+  for (std::size_t g = kNetworks; g < look_groups_; ++g) {
     const auto end = at + static_cast<std::ptrdiff_t>(groups_[g].parameters->size());
     groups_[g].parameters->assign(values.begin() + at, values.begin() + end);
     if (all.steps > 0) {
@@ -141,6 +145,7 @@ void CudaOptimiser::store() {
   opacity_logits_.give(g.opacity_logits, groups_[kOpacity].state);
   modes_.give(avatar_.modes.colour, groups_[kModes].state);
   if (networks_ != nullptr) store_networks();
+  if (looks_) looks_->store(groups_);
   g.sh = sh_.parameters.host();
   split_rows(g.sh, sh_base_, sh_rest_);
   AdamState &base = groups_[kShBase].state, &rest = groups_[kShRest].state;
@@ -149,6 +154,7 @@ void CudaOptimiser::store() {
     split_rows(sh_.second.host(), base.second, rest.second);
     if (rest.steps == 0) rest.first = rest.second = {};
   }
+  bake_appearances(avatar_);
 }
 
 }  // namespace mien
