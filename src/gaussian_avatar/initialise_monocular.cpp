@@ -16,6 +16,7 @@ constexpr float kSpacing = 0.005f;     // metres between the points of the space
 constexpr float kReach = 0.13f;        // metres from the surface that hair and clothing may reach
 constexpr float kFaceReach = 0.022f;   // and over the face: beard, glasses
 constexpr float kNear = 0.035f;        // at this distance 1/e of the points are taken
+constexpr float kNearBody = 0.015f;    // and over the body, which does not turn: its pictures say nothing of depth
 constexpr float kInside = 0.3f;        // of the matte: hair is thin
 constexpr float kMostOutside = 0.12f;  // of the moments that see a point, that may have it outside: poses are not exact
 constexpr float kAbsent = -4;          // first residual of the logit where nothing is
@@ -55,9 +56,11 @@ Cloud make_cloud(const HeadModel& head, const InitialiseOptions& options) {
         const Vec3 at =
             low + kSpacing * (Vec3(static_cast<float>(x), static_cast<float>(y), static_cast<float>(z)) + jitter);
         const NearestHit hit = nearest.query(at, reach);
-        if (hit.face < 0 || luck > std::exp(-hit.distance / kNear)) continue;
+        if (hit.face < 0) continue;
         const Index3& t = head.mesh.faces[static_cast<std::size_t>(hit.face)];
         const HeadRegion region = head.region[static_cast<std::size_t>(t[0])];
+        const bool body = region == HeadRegion::kShoulders;
+        if (luck > std::exp(-hit.distance / (body ? kNearBody : kNear))) continue;
         const bool inner =
             region == HeadRegion::kTeeth || region == HeadRegion::kTongue || region == HeadRegion::kMouthInside;
         const bool face = !inner && !is_rigid_region(region);
