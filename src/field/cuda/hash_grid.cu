@@ -155,7 +155,7 @@ __global__ void __launch_bounds__(kThreads) table_kernel(const __grid_constant__
     const std::uint32_t key = __shfl_up_sync(kAll, c.key[0], 1), more = __shfl_up_sync(kAll, c.key[1], 1);
     const bool begins = lane == 0 || key != c.key[0] || more != c.key[1];
     const unsigned runs = __ballot_sync(kAll, begins);
-    const bool together = __popc(runs) <= 16;
+    const bool together = __popc(runs) <= 24;
     // Where the lane's run ends, and what is left of it from here.
     const unsigned later = lane == 31 ? 0 : runs >> (lane + 1);
     const int left = later != 0 ? __ffs(later) - 1 : 31 - lane;

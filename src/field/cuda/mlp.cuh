@@ -132,6 +132,17 @@ __device__ inline void start_first(C (&c)[8], const NetworkJob& q, std::int64_t 
   }
 }
 
+// On the way back, gradients are multiplied by this before they become half precision.
+__device__ inline float scale_of(const NetworkJob& q) {
+  if (q.loss_scale > 0) return q.loss_scale;
+  const std::uint32_t bits = *q.largest;
+  if (bits == 0 || bits >= 0x7f800000u) return 1;
+  const int exponent = 7 - (static_cast<int>(bits >> 23) - 127);  // 128 to 256, of the 65504 that half holds
+  return ldexpf(1.0f, min(126, exponent));
+}
+
+constexpr float kGroupSteps = 16777216.0f;  // of a whole number in group_sums, to one of a gradient as scaled
+
 template <int N>
 struct Number {
   static constexpr int value = N;
