@@ -164,6 +164,10 @@ TEST(HeadFit, RefusesWhatCannotBeFitted) {
   HeadFitOptions stop;
   stop.progress = [](std::int64_t, std::int64_t, const std::string&) { return false; };
   EXPECT_EQ(code_of({&scene.video, 1}, *built_head(), stop), ErrorCode::kInterrupted);
+  // What goes wrong with pictures is passed on, from whichever thread.
+  HeadFitOptions torn;
+  torn.picture = [](int, int, int) -> Image8 { throw Error(ErrorCode::kBadFile, "picture: torn"); };
+  EXPECT_EQ(code_of({&scene.video, 1}, *built_head(), torn), ErrorCode::kBadFile);
   for (FaceSighting& frame : scene.video.stretches[0].frames) frame.weight = 0;
   EXPECT_EQ(code_of({&scene.video, 1}, *built_head(), {}), ErrorCode::kBadArgument);
 }
