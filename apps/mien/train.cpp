@@ -18,6 +18,7 @@
 #include "mien/session/session.h"
 #include "mien/training/framing.h"
 #include "mien/training/gaussian_trainer.h"
+#include "same_person.h"
 #include "train_emotion.h"
 #include "train_report.h"
 #include "train_speech.h"
@@ -39,7 +40,7 @@ struct TrainOptions {
   float ssim_weight = ImageLossOptions{}.ssim;
   int cache_mb = 1024;
   int steps = -1, grow_to = -1;  // -1: as befits the device
-  bool all_sequences = false, restart = false, no_geometry = false, no_emotion = false, json = false;
+  bool all_sequences = false, restart = false, force = false, no_geometry = false, no_emotion = false, json = false;
 };
 
 Image8 thumbnail(const Avatar& avatar, const std::string& appearance) {
@@ -102,6 +103,8 @@ void train(TrainOptions options, const CLI::App& command) {
     reporter.now_and_then(fmt::format("step {} of {}, {}", done, total, note));
     return bar(done, total, note);
   };
+  if (ranks.leads() && !options.force && is_monocular(capture) && !fs::exists(gaussians.checkpoint))
+    require_one_person(capture);
   GaussianTrainReport report;
   Avatar avatar;
   avatar.gaussian = train_gaussian_avatar(capture, gaussians, &report);
@@ -246,6 +249,7 @@ void add_train_command(CLI::App& app) {
   command->add_option("--consent", options->consent, "What the person agreed to, stored in the avatar");
   command->add_option("--seed", options->gaussians.seed, "Of everything random")->capture_default_str();
   command->add_flag("--restart", options->restart, "Ignore a checkpoint of an earlier run");
+  command->add_flag("--force", options->force, "Train even if a video seems to show somebody else than the others");
   command->add_flag("--json", options->json, "Print the result as JSON");
   add_speech_stage(*command, *speech);
   command->footer("Examples:\n  mien train cap/ -o me.mien\n  mien train cap/ --stage speech -o me.mien");

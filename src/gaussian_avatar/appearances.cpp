@@ -103,8 +103,9 @@ std::vector<float> look_places(const GaussianAvatar& avatar) {
 AppearanceMix parse_appearance_mix(const std::string& text, const std::vector<std::string>& names) {
   const auto refuse = [&](const std::string& what) {
     throw Error(ErrorCode::kBadArgument, "appearance \"" + text + "\": " + what,
-                fmt::format("give one of {}, or a mixture such as {}:0.3,{}:0.7", fmt::join(names, ", "), names.front(),
-                            names.back()));
+                names.size() == 1 ? fmt::format("there is only \"{}\"", names.front())
+                                  : fmt::format("give one of {}, or a mixture such as {}:0.3,{}:0.7",
+                                                fmt::join(names, ", "), names.front(), names.back()));
   };
   MIEN_CHECK(!names.empty(), "no appearance to choose from: {}", text);
   AppearanceMix mix(names.size(), 0.0f);

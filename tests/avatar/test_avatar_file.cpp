@@ -84,6 +84,53 @@ class AvatarFile : public testing::Test {
   fs::path path_ = folder_ / "a.mien";
 };
 
+Avatar with_looks(int copies) {
+  Avatar avatar = small_avatar();
+  const Gaussians small = avatar.gaussian.gaussians;
+  const std::vector<GaussianAnchor> anchors = avatar.gaussian.anchors;
+  for (int c = 1; c < copies; ++c) {
+    for (const auto member :
+         {&Gaussians::means, &Gaussians::quats, &Gaussians::log_scales, &Gaussians::opacity_logits, &Gaussians::sh}) {
+      auto& to = avatar.gaussian.gaussians.*member;
+      to.insert(to.end(), (small.*member).begin(), (small.*member).end());
+    }
+    avatar.gaussian.anchors.insert(avatar.gaussian.anchors.end(), anchors.begin(), anchors.end());
+  }
+  avatar.appearances.push_back({"beach", {}});
+  Random random(3);
+  avatar.gaussian.looks.names = avatar.appearance_names();
+  for (int a = 0; a < 2; ++a) {
+    auto& shift = avatar.gaussian.looks.shift.emplace_back();
+    for (std::size_t i = 0; i < avatar.gaussian.anchors.size() * kLookRow; ++i) shift.push_back(random.uniform(-2, 2));
+  }
+  return avatar;
+}
+
+TEST_F(AvatarFile, AppearancesComeBack) {
+  for (const int copies : {1, kCompactFrom / 20}) {  // halves, and bytes
+    const Avatar avatar = with_looks(copies);
+    avatar.save(path_);
+    EXPECT_EQ(read_avatar_header(path_).at("version"), 7);
+    const Avatar back = Avatar::load(path_);
+    EXPECT_EQ(back.gaussian.looks.names, (std::vector<std::string>{"studio", "beach"}));
+    ASSERT_EQ(back.gaussian.looks.shift.size(), 2u);
+    for (std::size_t a = 0; a < 2; ++a)
+      for (std::size_t i = 0; i < avatar.gaussian.looks.shift[a].size(); ++i)
+        ASSERT_NEAR(back.gaussian.looks.shift[a][i], avatar.gaussian.looks.shift[a][i], 0.01f);
+    EXPECT_EQ(back.appearance_mix(""), (AppearanceMix{1, 0}));
+    EXPECT_EQ(back.appearance_mix("beach"), (AppearanceMix{0, 1}));
+    EXPECT_THROW(back.appearance_mix("moon"), Error);
+  }
+}
+
+TEST_F(AvatarFile, TwoAppearancesOfOneNameAreRefused) {
+  Avatar avatar = small_avatar();
+  avatar.appearances.push_back(avatar.appearances.front());
+  avatar.appearances.back().thumbnail = {};
+  avatar.save(path_);
+  EXPECT_NE(error_of(path_).find("names \"studio\" twice"), std::string::npos) << error_of(path_);
+}
+
 TEST_F(AvatarFile, RoundTrip) {
   const Avatar saved = small_avatar();
   const Avatar loaded = Avatar::load(path_);

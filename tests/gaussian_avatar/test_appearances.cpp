@@ -34,6 +34,15 @@ TEST(AppearanceMix, RefusesWhatItDoesNotKnowAndListsTheNames) {
   }
 }
 
+TEST(AppearanceMix, OfOneNeedsNoMixture) {
+  try {
+    parse_appearance_mix("moon", {"beach"});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.mend(), "there is only \"beach\"");
+  }
+}
+
 GaussianAvatar dressed_ball() {
   GaussianAvatar avatar;
   avatar.head = simple_head();
