@@ -11,8 +11,9 @@
 namespace mien {
 namespace {
 
-constexpr int kBlock = 64;       // points whose corners are found together
-constexpr int kChunk = 64 * 64;  // points whose gradients stay in the cache while level after level adds them up
+constexpr int kBlock = 64;            // points whose corners are found together
+constexpr int kChunk = 64 * 64;       // points whose gradients stay in the cache while level after level adds them up
+constexpr std::int64_t kAlone = 256;  // so many points are one thread's work
 
 // The eight corners of up to kBlock points at one level; corner c is at +1 along x, y, z by its bits 0, 1, 2.
 template <typename T>
@@ -242,7 +243,7 @@ void HashGrid::backward(const T* table, const T* points, const T* d_out, std::in
     });
   if (d_table == nullptr) return;
     // A level is one thread's, and adds its points in their order.
-#pragma omp parallel if (count > 4 * kBlock)
+#pragma omp parallel if (count > kAlone)
   for (std::int64_t chunk = 0; chunk < count; chunk += kChunk) {
     const std::int64_t end = std::min<std::int64_t>(count, chunk + kChunk);
 #pragma omp for schedule(static, 1)

@@ -146,7 +146,7 @@ TEST_P(FieldBackend, CompositeAgreesWithDouble) {
   Floats t(samples), dt(samples, 0.01f);
   for (std::uint32_t i = 0; i < samples; ++i) t[i] = 0.01f * static_cast<float>(i % 300);
   const Floats density = random_values<float>(samples, 120, 0, 20),
-               colour = random_values<float>(3 * samples, 121, 0, 1);
+               colour = random_values<float>(std::size_t{3} * samples, 121, 0, 1);
   const Floats d_rgb = random_values<float>(3 * rays, 122), d_depth = random_values<float>(rays, 123),
                d_opacity = random_values<float>(rays, 124), d_weights = random_values<float>(samples, 125);
   const auto run = [&](auto number) {
@@ -156,7 +156,7 @@ TEST_P(FieldBackend, CompositeAgreesWithDouble) {
                          d_all = as<T>(d_weights);
     std::vector<std::vector<T>> out = {std::vector<T>(3 * rays, 7), std::vector<T>(rays, 7),
                                        std::vector<T>(rays, 7),     std::vector<T>(samples, 7),
-                                       std::vector<T>(samples, 7),  std::vector<T>(3 * samples, 7)};
+                                       std::vector<T>(samples, 7),  std::vector<T>(std::size_t{3} * samples, 7)};
     const CompositeInput<T> in = {rays,       first.data(),     count.data(),  ts.data(),
                                   dts.data(), densities.data(), colours.data()};
     const CompositeOutput<T> to = {out[0].data(), out[1].data(), out[2].data(), out[3].data()};
