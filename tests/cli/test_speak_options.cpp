@@ -45,7 +45,7 @@ TEST_F(SpeakOptions, IntensityOutOfRange) {
 TEST_F(SpeakOptions, UnknownNamesListThose) {
   refused({"--camera", "above"}, 2, {"above", "front", "orbit"});
   refused({"--camera", "400"}, 2, {"400"});
-  refused({"--appearance", "beach"}, 2, {"beach", "it has"});
+  refused({"--appearance", "beach"}, 2, {"beach", "default"});
   refused({"--avatar", "nobody"}, 3, {"nobody", "ada"});
   refused({"--avatar", (scratch_ / "nobody.mien").string()}, 3, {"nobody.mien"});
 }
