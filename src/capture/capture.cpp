@@ -154,6 +154,11 @@ fs::path Capture::mask_path(const CaptureView& view, int frame) const {
   return path_inside(folder, view.masks, "view of camera " + view.camera) / (frame_name(frame) + ".png");
 }
 
+fs::path Capture::labels_path(const CaptureView& view, int frame) const {
+  if (view.labels.empty()) return {};
+  return path_inside(folder, view.labels, "view of camera " + view.camera) / (frame_name(frame) + ".png");
+}
+
 void write_camera_path(const fs::path& path, const std::vector<Mat4>& world_to_camera) {
   Json json = Json::array();
   for (const Mat4& matrix : world_to_camera) json.push_back(capture::matrix_to_json(matrix));

@@ -77,6 +77,8 @@ CaptureView parse_view(const Json& json, const Capture& capture, const std::stri
   path_inside(capture.folder, view.images, where);
   view.masks = get_field_or<std::string>(json, "masks", where, "");
   if (!view.masks.empty()) path_inside(capture.folder, view.masks, where);
+  view.labels = get_field_or<std::string>(json, "labels", where, "");
+  if (!view.labels.empty()) path_inside(capture.folder, view.labels, where);
   view.camera_path = get_field_or<std::string>(json, "camera_path", where, "");
   if (camera.moving && view.camera_path.empty()) {
     refuse(where, "the camera moves, but the view has no camera_path", "name a JSON file with a matrix for each frame");
@@ -251,6 +253,7 @@ Json to_json(const Capture& capture) {
     sequence["views"] = Json::array();
     for (const CaptureView& v : s.views) {
       Json view = {{"camera", v.camera}, {"images", v.images}, {"masks", v.masks}};
+      if (!v.labels.empty()) view["labels"] = v.labels;
       if (!v.camera_path.empty()) view["camera_path"] = v.camera_path;
       sequence["views"].push_back(std::move(view));
     }

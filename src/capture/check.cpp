@@ -49,12 +49,14 @@ class Problems {
   std::vector<CaptureProblem> list_;
 };
 
-// A picture or matte that must be read and looked at.
+enum class Kind { kPicture, kMatte, kLabels };
+
+// A picture, matte or labels picture that must be read and looked at.
 struct PictureJob {
   std::string where;
   fs::path path;
   const Camera* camera;
-  bool mask;
+  Kind kind;
 };
 
 void check_picture(const PictureJob& job, Problems& problems) {
@@ -66,18 +68,25 @@ void check_picture(const PictureJob& job, Problems& problems) {
                                 job.camera->width, job.camera->height),
                     "resize it, or correct the camera's size and intrinsics"});
     }
-    if (image.channels != (job.mask ? 1 : 3)) {
-      problems.add({job.where, fmt::format("{}: {} channels", job.path.string(), image.channels),
-                    job.mask ? "store mattes as 8-bit grey PNG" : "store pictures as RGB"});
+    if (image.channels != (job.kind == Kind::kPicture ? 3 : 1)) {
+      problems.add(
+          {job.where, fmt::format("{}: {} channels", job.path.string(), image.channels),
+           job.kind == Kind::kPicture ? "store pictures as RGB" : "store mattes and labels as 8-bit grey PNG"});
+    } else if (job.kind == Kind::kLabels) {
+      const int most = *std::max_element(image.pixels.begin(), image.pixels.end());
+      if (most >= kPersonPartCount) {
+        problems.add({job.where, fmt::format("{}: holds the label {}", job.path.string(), most),
+                      "labels are 0 background, 1 head, 2 neck, 3 torso"});
+      }
     }
   });
 }
 
 // Frame number of "000042.png"; -1 when it is no frame.
-int frame_of(const fs::path& file, bool mask) {
+int frame_of(const fs::path& file, Kind kind) {
   const std::string extension = file.extension().string();
   const std::string stem = file.stem().string();
-  const bool known = extension == ".png" || (!mask && (extension == ".jpg" || extension == ".jpeg"));
+  const bool known = extension == ".png" || (kind == Kind::kPicture && (extension == ".jpg" || extension == ".jpeg"));
   if (!known || stem.size() != 6 ||
       !std::all_of(stem.begin(), stem.end(), [](char c) { return c >= '0' && c <= '9'; })) {
     return -1;
@@ -86,7 +95,7 @@ int frame_of(const fs::path& file, bool mask) {
 }
 
 // Lists a folder of frames: each there once, and nothing else.
-void list_folder(const fs::path& folder, int frames, bool mask, const std::string& where, const Camera& camera,
+void list_folder(const fs::path& folder, int frames, Kind kind, const std::string& where, const Camera& camera,
                  std::vector<PictureJob>& jobs, Problems& problems) {
   if (!fs::is_directory(folder)) {
     problems.add(
@@ -95,7 +104,7 @@ void list_folder(const fs::path& folder, int frames, bool mask, const std::strin
   }
   std::vector<int> seen(static_cast<std::size_t>(frames), 0);
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    const int frame = frame_of(entry.path(), mask);
+    const int frame = frame_of(entry.path(), kind);
     if (frame < 0 || frame >= frames) {
       problems.add({where,
                     fmt::format("{}: not a frame of this sequence (000000 to {})", entry.path().string(),
@@ -108,7 +117,7 @@ void list_folder(const fs::path& folder, int frames, bool mask, const std::strin
                     fmt::format("{}/{}: the frame is there twice, as JPEG and PNG", folder.string(), frame_name(frame)),
                     "remove one of them"});
     }
-    jobs.push_back({fmt::format("{}, frame {}", where, frame), entry.path(), &camera, mask});
+    jobs.push_back({fmt::format("{}, frame {}", where, frame), entry.path(), &camera, kind});
   }
   // Runs of missing frames in one line each: a lost disk should not fill the screen.
   for (int begin = 0; begin < frames; ++begin) {
@@ -118,7 +127,8 @@ void list_folder(const fs::path& folder, int frames, bool mask, const std::strin
     const std::string range =
         begin == end ? fmt::format("frame {}", begin) : fmt::format("frames {} to {}", begin, end);
     problems.add({fmt::format("{}, {}", where, range),
-                  fmt::format("{}/{}{}: missing", folder.string(), frame_name(begin), mask ? ".png" : ".jpg or .png"),
+                  fmt::format("{}/{}{}: missing", folder.string(), frame_name(begin),
+                              kind == Kind::kPicture ? ".jpg or .png" : ".png"),
                   "restore the file, or shorten the sequence"});
     begin = end;
   }
@@ -214,10 +224,15 @@ void check_sequence(const Capture& capture, const CaptureSequence& s, const Head
     const std::string at = fmt::format("{}, camera {}", where, view.camera);
     problems.guard(at, [&] {
       const CaptureCamera& camera = capture.camera(view.camera);
-      list_folder(path_inside(capture.folder, view.images, at), s.frames, false, at, camera.camera, jobs, problems);
+      list_folder(path_inside(capture.folder, view.images, at), s.frames, Kind::kPicture, at, camera.camera, jobs,
+                  problems);
       if (!view.masks.empty()) {
-        list_folder(path_inside(capture.folder, view.masks, at), s.frames, true, at + ", masks", camera.camera, jobs,
-                    problems);
+        list_folder(path_inside(capture.folder, view.masks, at), s.frames, Kind::kMatte, at + ", masks", camera.camera,
+                    jobs, problems);
+      }
+      if (!view.labels.empty()) {
+        list_folder(path_inside(capture.folder, view.labels, at), s.frames, Kind::kLabels, at + ", labels",
+                    camera.camera, jobs, problems);
       }
       if (!camera.moving) return;
       const std::size_t matrices = read_camera_path(path_inside(capture.folder, view.camera_path, at)).size();

@@ -11,9 +11,9 @@ namespace {
 
 // The files of a frame, as they lie on disk.
 struct Compressed {
-  std::string image_name, mask_name;
-  std::vector<std::uint8_t> image, mask;
-  std::size_t bytes() const { return image.size() + mask.size(); }
+  std::string image_name, mask_name, labels_name;
+  std::vector<std::uint8_t> image, mask, labels;
+  std::size_t bytes() const { return image.size() + mask.size() + labels.size(); }
 };
 
 std::shared_ptr<const CaptureFrame> decode(const Compressed& files, const Camera& camera) {
@@ -24,8 +24,13 @@ std::shared_ptr<const CaptureFrame> decode(const Compressed& files, const Camera
   } else {
     frame->matte = decode_image(files.mask.data(), files.mask.size(), files.mask_name);
   }
-  for (const auto& [image, channels, name] :
-       {std::tuple{&frame->rgb, 3, &files.image_name}, {&frame->matte, 1, &files.mask_name}}) {
+  if (!files.labels_name.empty()) {
+    frame->labels = decode_image(files.labels.data(), files.labels.size(), files.labels_name);
+  }
+  for (const auto& [image, channels, name] : {std::tuple{&frame->rgb, 3, &files.image_name},
+                                              {&frame->matte, 1, &files.mask_name},
+                                              {&frame->labels, 1, &files.labels_name}}) {
+    if (image->channels == 0) continue;  // no labels
     if (image->width != camera.width || image->height != camera.height || image->channels != channels) {
       throw Error(ErrorCode::kBadFile,
                   fmt::format("{}: {}x{} with {} channels; its camera has {}x{}, with {}", *name, image->width,
@@ -38,23 +43,38 @@ std::shared_ptr<const CaptureFrame> decode(const Compressed& files, const Camera
 
 }  // namespace
 
+Image8 head_matte(const CaptureFrame& frame) {
+  if (frame.labels.pixels.empty() || frame.labels.pixels.size() != frame.matte.pixels.size()) {
+    throw Error(ErrorCode::kBadArgument, "a frame without labels has no matte of the head alone",
+                "make the capture with `mien track` or `mien actor`, which label it");
+  }
+  Image8 out = frame.matte;
+  for (std::size_t i = 0; i < out.pixels.size(); ++i) {
+    if (frame.labels.pixels[i] != static_cast<std::uint8_t>(PersonPart::kHead)) out.pixels[i] = 0;
+  }
+  return out;
+}
+
 struct FrameCache::Impl {
   struct Entry {
     std::string key;
     std::shared_ptr<const Compressed> files;
     std::shared_ptr<const CaptureFrame> frame;  // null when only the files are kept
-    std::size_t frame_bytes() const { return frame ? frame->rgb.pixels.size() + frame->matte.pixels.size() : 0; }
+    std::size_t frame_bytes() const {
+      return frame ? frame->rgb.pixels.size() + frame->matte.pixels.size() + frame->labels.pixels.size() : 0;
+    }
   };
   using Position = std::list<Entry>::iterator;
 
   Capture capture;
   std::size_t max_bytes;
+  bool labels;
   mutable std::mutex mutex;
   std::list<Entry> entries;  // the most recently used first
   std::unordered_map<std::string, Position> by_key;
   std::size_t used = 0;
 
-  Impl(Capture c, std::size_t bytes) : capture(std::move(c)), max_bytes(bytes) {}
+  Impl(Capture c, std::size_t bytes, bool with_labels) : capture(std::move(c)), max_bytes(bytes), labels(with_labels) {}
 
   // With the lock held. Decoded pictures go before files: reading a file again costs more than decoding it.
   void shrink() {
@@ -80,12 +100,17 @@ struct FrameCache::Impl {
       files->mask_name = mask.string();
       files->mask = read_file(mask, kMaxFile);
     }
+    if (labels && !view.labels.empty()) {
+      const std::filesystem::path path = capture.labels_path(view, frame);
+      files->labels_name = path.string();
+      files->labels = read_file(path, kMaxFile);
+    }
     return files;
   }
 };
 
-FrameCache::FrameCache(const Capture& capture, std::size_t max_bytes)
-    : impl_(std::make_unique<Impl>(capture, max_bytes)) {}
+FrameCache::FrameCache(const Capture& capture, std::size_t max_bytes, bool labels)
+    : impl_(std::make_unique<Impl>(capture, max_bytes, labels)) {}
 FrameCache::~FrameCache() = default;
 
 std::shared_ptr<const CaptureFrame> FrameCache::get(const CaptureSequence& sequence, const CaptureView& view,

@@ -34,6 +34,15 @@ inline Image8 small_picture(int frame, int camera) {
   return image;
 }
 
+// Head in the upper half, then a row of neck, then torso.
+inline Image8 small_labels() {
+  Image8 image(16, 12, 1);
+  for (int y = 0; y < 12; ++y) {
+    for (int x = 0; x < 16; ++x) *image.at(x, y) = y < 6 ? 1 : y < 7 ? 2 : 3;
+  }
+  return image;
+}
+
 inline Capture write_small_capture(const std::filesystem::path& folder) {
   Capture capture;
   capture.folder = folder;
@@ -76,11 +85,14 @@ inline Capture write_small_capture(const std::filesystem::path& folder) {
       view.camera = capture.cameras[c].id;
       view.images = s.id + "/" + view.camera + "/images";
       view.masks = c == 0 ? s.id + "/" + view.camera + "/masks" : "";
+      view.labels = c == 0 ? s.id + "/" + view.camera + "/labels" : "";
       std::filesystem::create_directories(folder / view.images);
       if (!view.masks.empty()) std::filesystem::create_directories(folder / view.masks);
+      if (!view.labels.empty()) std::filesystem::create_directories(folder / view.labels);
       for (int i = 0; i < 3; ++i) {
         write_image(folder / view.images / (frame_name(i) + (c == 0 ? ".png" : ".jpg")), small_picture(i, c));
         if (!view.masks.empty()) write_image(folder / view.masks / (frame_name(i) + ".png"), Image8(16, 12, 1, 200));
+        if (!view.labels.empty()) write_image(folder / view.labels / (frame_name(i) + ".png"), small_labels());
       }
       if (capture.cameras[c].moving) {
         view.camera_path = s.id + "/path.json";

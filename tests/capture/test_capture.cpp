@@ -75,6 +75,22 @@ TEST_F(CaptureTest, ComesBackAsItWasWritten) {
   EXPECT_TRUE(check_capture(folder_).empty());
 }
 
+TEST_F(CaptureTest, LabelsAreReadAndChecked) {
+  const Capture read = Capture::load(folder_);
+  const CaptureView& view = read.sequence("one").views[0];
+  EXPECT_EQ(view.labels, "one/F/labels");
+  EXPECT_EQ(read.sequence("one").views[1].labels, "");
+  EXPECT_EQ(read.labels_path(read.sequence("one").views[1], 0), fs::path());
+  Image8 wrong(16, 12, 1, 1);
+  *wrong.at(5, 5) = 4;
+  write_image(read.labels_path(view, 2), wrong);
+  EXPECT_TRUE(has(only_problem(), "labels, frame 2 | " + read.labels_path(view, 2).string() + ": holds the label 4"));
+  fs::remove(read.labels_path(view, 2));
+  EXPECT_TRUE(has(only_problem(), "labels, frame 2 | "));
+  EXPECT_TRUE(
+      has(load_error([](Json& json) { json["sequences"][0]["views"][0]["labels"] = "../outside"; }), "outside"));
+}
+
 TEST_F(CaptureTest, CamerasMoveFrameByFrame) {
   const Capture read = Capture::load(folder_);
   const CaptureSequence& s = read.sequence("one");

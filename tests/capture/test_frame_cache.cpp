@@ -101,5 +101,21 @@ TEST_F(FrameCacheTest, WrongSizesAreRefused) {
   }
 }
 
+TEST_F(FrameCacheTest, LabelsComeWhenAskedForAndGiveTheHeadsMatte) {
+  const CaptureSequence& one = capture_.sequence("one");
+  FrameCache plain(capture_, 1 << 20), labelled(capture_, 1 << 20, true);
+  EXPECT_TRUE(plain.get(one, one.views[0], 1)->labels.pixels.empty());
+  const auto frame = labelled.get(one, one.views[0], 1);
+  EXPECT_EQ(frame->labels.pixels, small_labels().pixels);
+  const Image8 head = head_matte(*frame);
+  EXPECT_EQ(*head.at(3, 5), 200);
+  EXPECT_EQ(*head.at(3, 6), 0);
+  EXPECT_EQ(*head.at(3, 11), 0);
+  EXPECT_EQ(labelled.bytes_used() - plain.bytes_used(),
+            16u * 12 + std::filesystem::file_size(capture_.labels_path(one.views[0], 1)));
+  EXPECT_TRUE(labelled.get(one, one.views[1], 1)->labels.pixels.empty()) << "a view without labels";
+  EXPECT_THROW(head_matte(*plain.get(one, one.views[0], 1)), Error);
+}
+
 }  // namespace
 }  // namespace mien

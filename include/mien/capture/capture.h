@@ -28,12 +28,17 @@ struct CaptureCamera {
   std::array<float, 3> background = {0, 0, 0};  // colour behind the person in the stored images, [0,1] sRGB
 };
 
+// What a pixel of the person shows: the value in a labels picture.
+enum class PersonPart : std::uint8_t { kBackground, kHead, kNeck, kTorso };  // hair, ears and hats are of the head
+constexpr int kPersonPartCount = 4;
+
 // One camera's view of a sequence.
 struct CaptureView {
   std::string camera;       // CaptureCamera::id
   std::string images;       // folder of 000000.jpg/.png ..., relative
   std::string masks;        // folder of 000000.png (8-bit matte); may be empty
   std::string camera_path;  // JSON list of world_to_camera per frame, relative; only for moving cameras
+  std::string labels = {};  // folder of 000000.png (a PersonPart a pixel), relative; may be empty
 };
 
 struct CaptureSequence {
@@ -81,6 +86,7 @@ struct Capture {
   // masks).
   std::filesystem::path image_path(const CaptureView& view, int frame) const;
   std::filesystem::path mask_path(const CaptureView& view, int frame) const;
+  std::filesystem::path labels_path(const CaptureView& view, int frame) const;  // "" without labels
 
   std::shared_ptr<CameraPathCache> camera_paths;  // what camera_at() has read; set by load()
 };
@@ -97,9 +103,14 @@ std::vector<Mat4> read_camera_path(const std::filesystem::path& path);
 
 // One picture with its matte, ready for training.
 struct CaptureFrame {
-  Image8 rgb;    // as stored, over the camera's background
-  Image8 matte;  // 1 channel; 255 everywhere when the capture has no masks
+  Image8 rgb;     // as stored, over the camera's background
+  Image8 matte;   // 1 channel; 255 everywhere when the capture has no masks
+  Image8 labels;  // 1 channel of PersonPart; empty when not asked for, or when the capture has none
 };
+
+// The matte of the head alone (hair, face, ears): the matte where the labels say head, else 0. Throws kBadArgument
+// when the frame has no labels.
+Image8 head_matte(const CaptureFrame& frame);
 
 // Everything that is wrong: file, sequence, frame, and the mend, one line each. Reads every file, on all threads.
 // Throws kNotFound only when there is no capture.json; all else is a problem in the list.
@@ -114,7 +125,8 @@ std::vector<CaptureProblem> check_capture(const std::filesystem::path& folder, c
 // when the decoded pictures do not fit. Thread-safe. get() throws kNotFound or kBadFile, naming the file.
 class FrameCache {
  public:
-  FrameCache(const Capture& capture, std::size_t max_bytes);
+  // `labels`: reads the labels, too, where the view has some.
+  FrameCache(const Capture& capture, std::size_t max_bytes, bool labels = false);
   ~FrameCache();
   FrameCache(const FrameCache&) = delete;
   FrameCache& operator=(const FrameCache&) = delete;
