@@ -95,6 +95,30 @@ TEST(Stage, MatteIsTheCoverageOfTheBall) {
   }
 }
 
+TEST(Stage, LabelsSayWhichPartEachPixelShows) {
+  HeadModel head = ball();  // a ball whose lower half is neck, and shoulders below that
+  for (std::size_t v = 0; v < head.region.size(); ++v) {
+    const float y = head.mesh.positions[v].y();
+    head.region[v] = y < -0.06f ? HeadRegion::kShoulders : y < 0 ? HeadRegion::kNeck : HeadRegion::kFace;
+  }
+  Stage stage(head, grey_assets(), grey_performer(), quick());
+  stage.set_frame({});
+  const StagePicture p = stage.draw(kCamera);
+  for (std::size_t i = 0; i < p.matte.pixels.size(); ++i) {
+    EXPECT_EQ(p.labels.pixels[i] > 0, p.matte.pixels[i] > 0) << i;
+  }
+  const auto at = [&](float y) {  // of the ball's front
+    const auto& c = kCamera;
+    const float depth = 1 - std::sqrt(kRadius * kRadius - y * y);
+    return *p.labels.at(48, static_cast<int>(48 - c.fy * y / depth));
+  };
+  EXPECT_EQ(at(0.08f), 1);
+  EXPECT_EQ(at(0.01f), 1);
+  EXPECT_EQ(at(-0.012f), 2);
+  EXPECT_EQ(at(-0.05f), 2);
+  EXPECT_EQ(at(-0.075f), 3);
+}
+
 TEST(Stage, PictureIsTheMattedColourOverTheBackground) {
   StageOptions black = quick();
   black.background = {0, 0, 0};

@@ -28,6 +28,9 @@ struct StageOptions {
 struct StagePicture {
   Image8 rgb;    // over the background: matte * colour + (1 - matte) * background, in sRGB
   Image8 matte;  // 1 channel
+  // 1 channel: which part of the person each pixel shows most of, as captures store it. 0 background, 1 head (hair and
+  // glasses too), 2 neck, 3 torso (clothes too); above 0 wherever the matte is.
+  Image8 labels = {};
 };
 
 class Stage {

@@ -18,7 +18,8 @@ struct FaceDescriberOptions {
   std::string device = "cpu";  // "cuda", "cuda:1"
 };
 
-// The face recognition network of dlib (weights CC0, in the packing of face-api, MIT). Immutable and thread-safe.
+// The face recognition network of dlib (weights in the public domain, in the packing of face-api, MIT). Immutable and
+// thread-safe.
 class FaceDescriber {
  public:
   // Throws kNotFound (naming the set-up command), kBadFile, kMissingFeature for a device that is not there.

@@ -176,9 +176,11 @@ class Maker {
     view.camera = f.id;
     view.images = q.id + "/images/" + f.id;
     view.masks = q.id + "/masks/" + f.id;
+    view.labels = q.id + "/labels/" + f.id;
     if (f.cameras.empty()) view.camera_path = q.id + "/camera_path.json";
     make_output_folder(folder_ / view.images);
     make_output_folder(folder_ / view.masks);
+    make_output_folder(folder_ / view.labels);
     return view;
   }
 
@@ -199,7 +201,8 @@ class Maker {
       std::vector<std::size_t> missing;
       for (std::size_t v = 0; v < views.size(); ++v) {
         if (!fs::exists(folder_ / picture_path(views[v], frame, options_.png)) ||
-            !fs::exists(folder_ / views[v].masks / (frame_name(frame) + ".png"))) {
+            !fs::exists(folder_ / views[v].masks / (frame_name(frame) + ".png")) ||
+            !fs::exists(folder_ / views[v].labels / (frame_name(frame) + ".png"))) {
           missing.push_back(v);
         }
       }
@@ -233,6 +236,7 @@ class Maker {
         const CaptureView& view = views[which[i]];
         const StagePicture picture = stage_.draw(filming[which[i]].at(frame));
         write_image(folder_ / view.masks / (frame_name(frame) + ".png"), picture.matte);
+        write_image(folder_ / view.labels / (frame_name(frame) + ".png"), picture.labels);
         write_image(folder_ / picture_path(view, frame, options_.png), picture.rgb, options_.jpeg_quality);
       } catch (...) {
         errors[i] = std::current_exception();

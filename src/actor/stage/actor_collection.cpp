@@ -185,8 +185,8 @@ class CollectionMaker {
       view.camera = camera;
       view.images = q.id + "/images" + (cameras.size() > 1 ? "/" + camera : "");
       view.masks = q.id + "/masks" + (cameras.size() > 1 ? "/" + camera : "");
-      make_output_folder(folder_ / view.images);
-      make_output_folder(folder_ / view.masks);
+      view.labels = q.id + "/labels" + (cameras.size() > 1 ? "/" + camera : "");
+      for (const std::string& made : {view.images, view.masks, view.labels}) make_output_folder(folder_ / made);
       q.views.push_back(view);
     }
     return plan;
@@ -205,12 +205,14 @@ class CollectionMaker {
         bool posed = false;
         for (const CaptureView& view : q.views) {
           const fs::path rgb = folder_ / picture(view, frame),
-                         mask = folder_ / view.masks / (frame_name(frame) + ".png");
-          if (fs::exists(rgb) && fs::exists(mask)) continue;
+                         mask = folder_ / view.masks / (frame_name(frame) + ".png"),
+                         labels = folder_ / view.labels / (frame_name(frame) + ".png");
+          if (fs::exists(rgb) && fs::exists(mask) && fs::exists(labels)) continue;
           if (!stage) stage = std::make_unique<Stage>(model_, assets_, looks_[look].performer, options_.stage);
           if (!std::exchange(posed, true)) stage->set_frame(plan.motion.frames[frame]);
           const StagePicture drawn = stage->draw(capture_.camera(view.camera).camera);
           write_image(mask, drawn.matte);
+          write_image(labels, drawn.labels);
           write_image(rgb, drawn.rgb, options_.jpeg_quality);
         }
         done_ += static_cast<std::int64_t>(q.views.size());

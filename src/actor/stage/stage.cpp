@@ -46,6 +46,7 @@ Stage::Impl::Impl(const HeadModel& model, const HeadAssets& assets, const Perfor
   skin.surface = {};
   still_detail = skin.detail;
   active.assign(wrinkles.size(), 0);
+  find_parts();
   for (int v = 0; v < person.vertex_count(); ++v) {
     if (person.region[v] != HeadRegion::kEyes) continue;
     int& apex = eye_apex[person.mesh.positions[v].x() > 0 ? 0 : 1];

@@ -69,6 +69,7 @@ StagePicture Stage::Impl::draw(const Camera& camera) const {
   parallel_for(camera.height, 2, [&](std::int64_t y) {
     for (int x = 0; x < camera.width; ++x) shade_pixel(seen, x, static_cast<int>(y), eye, samples);
   });
+  std::vector<float> hidden(samples.texels.size(), 0);
   if (!scene.card.empty()) {
     constexpr int kLayers = 12;
     rasterise_layers(
@@ -87,9 +88,10 @@ StagePicture Stage::Impl::draw(const Camera& camera) const {
             if (front[3] > 0.98f) break;
           }
           behind = front + behind * (1 - front[3]);
+          hidden[seen.index(x, y)] = front[3];
         });
   }
-  StagePicture picture{Image8(camera.width, camera.height, 3), Image8(camera.width, camera.height, 1)};
+  StagePicture picture{Image8(camera.width, camera.height, 3), Image8(camera.width, camera.height, 1), {}};
   std::array<float, 3> background{};
   for (int c = 0; c < 3; ++c) background[c] = 255 * std::clamp(options.background[c], 0.0f, 1.0f);
   parallel_for(camera.height, 8, [&](std::int64_t row) {
@@ -113,6 +115,7 @@ StagePicture Stage::Impl::draw(const Camera& camera) const {
       }
     }
   });
+  picture.labels = label(seen, hidden, picture.matte);
   return picture;
 }
 

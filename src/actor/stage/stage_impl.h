@@ -44,6 +44,9 @@ struct Stage::Impl {
   void find_eyes(const MotionFrame& frame);
 
   StagePicture draw(const Camera& camera) const;
+  void find_parts();  // solid_part
+  // Labels of the samples' pixels. `front`: how much of what lies behind a sample hair and other cards hide.
+  Image8 label(const RasterBuffer& seen, const std::vector<float>& front, const Image8& matte) const;
   // True for large, smooth surfaces, whose light is worked out once for all samples of a pixel.
   bool shares_light(int face) const;
   ShadePoint surface_point(int face, const Vec3& weights, const Vec3& eye) const;
@@ -61,6 +64,7 @@ struct Stage::Impl {
   StageOptions options;
   stage::LightSetup lights;
   stage::Scene scene;
+  std::vector<std::uint8_t> solid_part;  // one a face of scene.solid: head 1, neck 2, torso 3
   stage::Atlas atlas;
   stage::SkinMaps skin;
   std::vector<stage::WrinkleGroup> wrinkles;

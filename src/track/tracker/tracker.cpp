@@ -11,6 +11,7 @@
 #include "mien/landmarks/face_descriptor.h"
 #include "mien/landmarks/face_networks.h"
 #include "mien/track/cut_video.h"
+#include "mien/track/person_labels.h"
 #include "mien/track/report.h"
 #include "mien/track/sight_video.h"
 #include "track/tracker/looks.h"
@@ -51,6 +52,7 @@ class Tracker {
     for (SightedVideo& video : seen) result_.videos.push_back({std::move(video), {}, 0});
     cut();
     fit();
+    label();
     name_appearances();
     write_tracked_capture(output_, result_, options_);
     report();
@@ -195,6 +197,21 @@ class Tracker {
         std::erase(video.sighted.notes, "no sound");
       }
     }
+  }
+
+  void label() {
+    std::vector<LabelJob> jobs;
+    for (std::size_t v = 0; v < result_.videos.size(); ++v) {
+      const TrackedVideo& video = result_.videos[v];
+      const FittedVideo& fitted = result_.fit.videos[v];
+      for (std::size_t s = 0; s < video.sequences.size(); ++s) {
+        const SequenceFiles files = sequence_files(video.sequences[s]);
+        jobs.push_back({output_ / files.images, output_ / files.masks, output_ / files.labels,
+                        cut_camera(fitted.camera, video.sighted.stretches[s].window, options_.size),
+                        &fitted.stretches[s].motion});
+      }
+    }
+    label_pictures(result_.fit.head, jobs, progress("labelling"));
   }
 
   void report() {

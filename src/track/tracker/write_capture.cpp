@@ -20,7 +20,7 @@ Camera cut_camera(const Camera& frame, const CutWindow& window, int size) {
 }
 
 SequenceFiles sequence_files(const std::string& id) {
-  return {id + "/images", id + "/masks", id + "/audio.wav", id + "/motion.safetensors"};
+  return {id + "/images", id + "/masks", id + "/labels", id + "/audio.wav", id + "/motion.safetensors"};
 }
 
 void write_tracked_capture(const fs::path& output, const TrackResult& result, const TrackOptions& options) {
@@ -52,7 +52,7 @@ void write_tracked_capture(const fs::path& output, const TrackResult& result, co
       if (video.sighted.has_audio) sequence.audio = files.audio;
       sequence.motion = files.motion;
       sequence.split = test ? "test" : "train";
-      sequence.views = {{id, files.images, files.masks, ""}};
+      sequence.views = {{id, files.images, files.masks, "", files.labels}};
       capture.sequences.push_back(sequence);
     }
   }

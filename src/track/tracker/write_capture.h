@@ -17,7 +17,7 @@ void write_tracked_capture(const std::filesystem::path& output, const TrackResul
 
 // Relative folder of a sequence: its id.
 struct SequenceFiles {
-  std::string images, masks, audio, motion;  // relative to the capture
+  std::string images, masks, labels, audio, motion;  // relative to the capture
 };
 SequenceFiles sequence_files(const std::string& id);
 

@@ -60,6 +60,15 @@ TEST_F(TrackerTest, MakesACaptureOfTheOneWhoIsSeenMost) {
   EXPECT_TRUE(fs::exists(output_ / "report.html"));
   EXPECT_TRUE(fs::exists(output_ / "report.json"));
 
+  // Labels: the nose is the head's, the lowest row the torso's, and what the matte holds has one.
+  const CaptureFrame frame =
+      *FrameCache(capture, 1 << 20, true).get(capture.sequences[0], capture.sequences[0].views[0], 12);
+  EXPECT_EQ(*frame.labels.at(64, 55), static_cast<int>(PersonPart::kHead));
+  EXPECT_EQ(*frame.labels.at(64, 126), static_cast<int>(PersonPart::kTorso));
+  for (std::size_t i = 0; i < frame.labels.pixels.size(); ++i) {
+    EXPECT_EQ(frame.labels.pixels[i] > 0, frame.matte.pixels[i] > 0) << i;
+  }
+
   // Seen through the capture's camera, the head is where the landmarks were.
   const CaptureSequence& sequence = capture.sequences[0];
   const HeadModel head = capture.load_head_model();
