@@ -6,6 +6,7 @@
 
 #include "commands.h"
 #include "emotion_score.h"
+#include "field_score.h"
 #include "mien/avatar/avatar.h"
 #include "mien/base/error.h"
 #include "mien/base/file.h"
@@ -183,6 +184,12 @@ void run(Options& options) {
   const Capture capture = Capture::load(options.capture);
   const float trained = avatar.training.value("hold_out", usual_hold_out(capture));
   options.evaluation.hold_out = options.hold_out >= 0 ? options.hold_out : trained;
+  if (avatar.field) {
+    const GaussianEvaluationOptions& o = options.evaluation;
+    score_field(avatar, capture, {o.device, o.split, o.hold_out, "", o.every, o.sheet, o.lpips_weights, {}},
+                options.json);
+    return;
+  }
   options.evaluation.sound = find_sound_context(avatar.gaussian);
   std::optional<EmotionScore> emotion;
   std::map<std::string, HeadMotion> made;  // each sequence is heard once

@@ -52,7 +52,7 @@ void add_motion_options(CLI::App& command, MotionSource& source) {
 }
 
 HeadModel load_head(const MotionSource& source) {
-  if (!source.avatar.empty()) return Avatar::load(find_avatar(source.avatar)).gaussian.head;
+  if (!source.avatar.empty()) return Avatar::load(find_avatar(source.avatar)).head();
   return HeadModel::load(source.head.empty() ? find_head_asset() : std::filesystem::path(source.head));
 }
 

@@ -55,7 +55,7 @@ void write_motion_video(const std::shared_ptr<const Avatar>& avatar, const HeadM
   if (!video.audio.empty()) writer.write_audio(read_audio(video.audio, 44100).samples);
   ProgressBar bar("rendering", video.quiet);
   for (int f = 0; f < motion.frame_count(); ++f) {
-    writer.write_frame(painter.paint(in_avatar_order(motion.frames[f], motion, avatar->gaussian.head), f / motion.fps));
+    writer.write_frame(painter.paint(in_avatar_order(motion.frames[f], motion, avatar->head()), f / motion.fps));
     bar(f + 1, motion.frame_count());
     throw_if_interrupted();
   }

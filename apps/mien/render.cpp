@@ -49,7 +49,7 @@ void render(RenderOptions options, bool quiet) {
   if (!options.drive.empty()) {
     motion = load_drive(options, options.audio);
   } else if (options.motion.empty()) {  // the neutral face
-    motion.expression_names = avatar->gaussian.head.expression_names;
+    motion.expression_names = avatar->head().expression_names;
     motion.frames.emplace_back();
   } else {
     motion = load_motion(options.motion);
@@ -65,7 +65,7 @@ void render(RenderOptions options, bool quiet) {
       throw Error(ErrorCode::kBadArgument, fmt::format("frame {} of {}", options.frame, motion.frame_count()),
                   "frames count from 0");
     }
-    const MotionFrame frame = in_avatar_order(motion.frames[options.frame], motion, avatar->gaussian.head);
+    const MotionFrame frame = in_avatar_order(motion.frames[options.frame], motion, avatar->head());
     AvatarPainter painter(avatar, session);
     write_image(output, painter.paint(frame, options.frame / motion.fps));
     return;

@@ -20,6 +20,7 @@
 #include "mien/training/gaussian_trainer.h"
 #include "same_person.h"
 #include "train_emotion.h"
+#include "train_field.h"
 #include "train_report.h"
 #include "train_speech.h"
 
@@ -33,9 +34,11 @@ constexpr int kSteps = 6000, kCudaSteps = 60000;
 constexpr int kGrowTo = 60000, kCudaGrowTo = 105000;
 
 struct TrainOptions {
-  std::string capture, output, renderer = "gaussians", device = "auto", name, licence = "not stated", consent, log,
-                               report, appearance = "local";
+  std::vector<std::string> inputs;
+  std::string output, renderer = "gaussians", device = "auto", name, licence = "not stated", consent, log, report,
+                      appearance = "local";
   GaussianTrainOptions gaussians;
+  FieldStage field;
   float hold_out = -1;  // -1: as befits the capture
   float ssim_weight = ImageLossOptions{}.ssim;
   int cache_mb = 1024;
@@ -54,15 +57,12 @@ Image8 thumbnail(const Avatar& avatar, const std::string& appearance) {
 void train(TrainOptions options, const CLI::App& command) {
   const RankGroup ranks = rank_group_from_environment();  // before anything touches a GPU
   const bool quiet = is_quiet(command) || !ranks.leads();
-  if (options.renderer != "gaussians") {
-    throw Error(ErrorCode::kBadArgument, fmt::format("renderer \"{}\" is unknown", options.renderer), "use gaussians");
-  }
   const fs::path output(options.output);
   if (output.extension() != ".mien") {
     throw Error(ErrorCode::kBadArgument, fmt::format("output \"{}\" is not a .mien file", options.output),
                 "give a name such as -o me.mien");
   }
-  Capture capture = Capture::load(options.capture);
+  Capture capture = Capture::load(capture_of(options.inputs, output, options.device, quiet));
   if (options.all_sequences) {
     for (CaptureSequence& sequence : capture.sequences) sequence.split = "train";
   }
@@ -73,10 +73,30 @@ void train(TrainOptions options, const CLI::App& command) {
   const fs::path parent = output.has_parent_path() ? output.parent_path() : fs::path(".");
   make_output_folder(parent);
   GaussianTrainOptions& gaussians = options.gaussians;
+  const fs::path log = options.log.empty() ? fs::path(output).replace_extension(".log") : fs::path(options.log);
+  const fs::path page = options.report.empty()     ? fs::path(output).replace_extension(".report.html")
+                        : options.report == "none" ? fs::path()
+                                                   : fs::path(options.report);
+  if (options.renderer == "field") {
+    FieldTrainOptions& field = options.field.options;
+    options.field.latents = options.appearance;
+    field.field.density_offset = gaussians.appearance.density_offset;
+    field.device = parse_device(options.device);
+    field.hold_out = gaussians.hold_out;
+    field.seed = gaussians.seed;
+    field.patience = gaussians.patience;
+    field.cache_bytes = static_cast<std::size_t>(options.cache_mb) << 20;
+    field.log = log;
+    if (command.count("--mouth-weight") > 0) field.mouth_weight = gaussians.mouth_weight;
+    train_field_stage(
+        capture, {output, page, options.name, options.licence, options.consent, options.restart, options.json, quiet},
+        options.field, options.steps, command);
+    return;
+  }
   gaussians.cache_bytes = static_cast<std::size_t>(options.cache_mb) << 20;
   gaussians.checkpoint = fs::path(output).concat(".checkpoint");
   gaussians.preview = fs::path(output).replace_extension(".preview.png");
-  gaussians.log = options.log.empty() ? fs::path(output).replace_extension(".log") : fs::path(options.log);
+  gaussians.log = log;
   if (options.no_geometry) {
     gaussians.networks = true;
     gaussians.initialise.colour_modes = false;  // they see the expression
@@ -92,9 +112,6 @@ void train(TrainOptions options, const CLI::App& command) {
   if (ranks.leads()) remove_leftovers(gaussians.checkpoint);
   if (options.restart) fs::remove(gaussians.checkpoint);
   if (fs::exists(gaussians.checkpoint)) spdlog::info("resuming from {}", gaussians.checkpoint.string());
-  const fs::path page = options.report.empty()     ? fs::path(output).replace_extension(".report.html")
-                        : options.report == "none" ? fs::path()
-                                                   : fs::path(options.report);
   TrainReporter reporter(ranks.leads() ? page : fs::path(), command, output.filename().string(), gaussians.log,
                          gaussians.preview);
   ProgressBar bar("training", quiet);
@@ -168,10 +185,12 @@ void add_train_command(CLI::App& app) {
   auto options = std::make_shared<TrainOptions>();
   auto speech = std::make_shared<SpeechStage>();
   CLI::App* command = app.add_subcommand("train", "Train an avatar from a capture; stop and resume at will");
-  command->add_option("CAPTURE", options->capture, "Folder with capture.json");
+  command->add_option("CAPTURE", options->inputs, "Folder with capture.json; or videos of one person, tracked first");
   command->add_option("-o,--output", options->output, "Avatar to write (.mien)");
   const CLI::App* emotion = add_train_emotion_command(*command);
-  command->add_option("--renderer", options->renderer, "gaussians")->capture_default_str();
+  command->add_option("--renderer", options->renderer, "gaussians (fast) or field (one radiance field for all looks)")
+      ->check(CLI::IsMember({"gaussians", "field"}))
+      ->capture_default_str();
   command->add_option("--device", options->device, "auto, cpu or cuda (an NVIDIA GPU)")
       ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
       ->capture_default_str();
@@ -251,16 +270,19 @@ void add_train_command(CLI::App& app) {
   command->add_flag("--restart", options->restart, "Ignore a checkpoint of an earlier run");
   command->add_flag("--force", options->force, "Train even if a video seems to show somebody else than the others");
   command->add_flag("--json", options->json, "Print the result as JSON");
+  add_field_stage(*command, options->field);
   add_speech_stage(*command, *speech);
-  command->footer("Examples:\n  mien train cap/ -o me.mien\n  mien train cap/ --stage speech -o me.mien");
+  command->footer(
+      "Examples:\n  mien train cap/ -o me.mien\n  mien train cap/ --stage speech -o me.mien\n  mien train a.mp4 b.mp4 "
+      "--renderer field -o me.mien");
   command->callback([options, speech, command, emotion] {
     if (emotion->parsed()) return;
     options->gaussians.g2anet.emotion = speech->tuning.emotion = !options->no_emotion;
-    if (options->capture.empty()) throw CLI::RequiredError("CAPTURE");  // not for `train emotion`
+    if (options->inputs.empty()) throw CLI::RequiredError("CAPTURE");  // not for `train emotion`
     if (options->output.empty()) throw CLI::RequiredError("--output");
     if (speech->chosen()) {
-      train_speech_stage(options->capture, options->output, *speech, options->gaussians.seed, options->all_sequences,
-                         options->restart, options->json, is_quiet(*command));
+      train_speech_stage(options->inputs.front(), options->output, *speech, options->gaussians.seed,
+                         options->all_sequences, options->restart, options->json, is_quiet(*command));
       return;
     }
     train(*options, *command);

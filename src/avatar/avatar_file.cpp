@@ -3,6 +3,7 @@
 #include <span>
 
 #include "byte_tensors.h"
+#include "field_file.h"
 #include "mien/avatar/avatar.h"
 #include "mien/base/error.h"
 #include "mien/base/safetensors.h"
@@ -272,7 +273,7 @@ Avatar Avatar::load(const std::filesystem::path& path) {
   Avatar avatar;
   avatar.name = get_field<std::string>(header, "name", where);
   avatar.renderer = get_field<std::string>(header, "renderer", where);
-  if (avatar.renderer != "gaussians") {
+  if (avatar.renderer != "gaussians" && avatar.renderer != "field") {
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("{}: renderer \"{}\" is unknown to this program", where, avatar.renderer),
                 "use a newer Mien");
@@ -300,6 +301,10 @@ Avatar Avatar::load(const std::filesystem::path& path) {
   std::sort(names.begin(), names.end());
   if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end())
     throw_bad_field("appearances", where, "names \"" + *twice + "\" twice");
+  if (avatar.renderer == "field") {
+    avatar.field = load_field(file, header, static_cast<int>(avatar.appearances.size()));
+    return avatar;
+  }
   avatar.gaussian.head = HeadModel::load(file, "head.");
   load_gaussians(file, avatar.gaussian);
   float& filter = avatar.gaussian.pixel_filter;
@@ -314,13 +319,14 @@ Avatar Avatar::load(const std::filesystem::path& path) {
 void Avatar::save(const std::filesystem::path& path) const {
   SafetensorsWriter writer;
   const bool compact = gaussian.gaussians.count() >= kCompactFrom;
-  const bool filtered = gaussian.pixel_filter != GaussianAvatar().pixel_filter;
+  const bool filtered = !field && gaussian.pixel_filter != GaussianAvatar().pixel_filter;
   const bool dressed = !gaussian.looks.empty();
   MIEN_CHECK(!dressed || gaussian.looks.names == appearance_names(), "{} appearances and {} in the Gaussians",
              appearances.size(), gaussian.looks.count());
   const bool hears = !gaussian.g2anet.empty() && !gaussian.g2anet.options.geometry();
   Json header = {{"format", kFormat},
-                 {"version", dressed                      ? 7
+                 {"version", field                        ? 8
+                             : dressed                    ? 7
                              : filtered                   ? 6
                              : hears                      ? 5
                              : compact                    ? 4
@@ -335,8 +341,9 @@ void Avatar::save(const std::filesystem::path& path) const {
                  {"focus", {focus.x(), focus.y(), focus.z()}},
                  {"training", training},
                  {"metrics", metrics},
-                 {"head_model", gaussian.head.id}};
+                 {"head_model", head().id}};
   header["emotions"] = kEmotionNames;
+  if (field) header["field"] = field_json(*field);
   if (filtered) header["pixel_filter"] = gaussian.pixel_filter;
   if (gaussian.modes.count() > 0) header["colour_modes"] = gaussian.modes.names;
   if (!gaussian.g2anet.empty()) header["g2anet"] = g2anet_json(gaussian.g2anet);
@@ -345,7 +352,12 @@ void Avatar::save(const std::filesystem::path& path) const {
     if (appearance.thumbnail.width > 0) writer.add("thumbnail." + appearance.name, encode_png(appearance.thumbnail));
   }
   writer.metadata("mien", header.dump());
-  gaussian.head.save(writer, "head.");
+  head().save(writer, "head.");
+  if (field) {
+    save_field(*field, writer);
+    writer.write(path);
+    return;
+  }
   save_gaussians(gaussian, compact, writer);
   if (const ColourModes& modes = gaussian.modes; modes.count() > 0) {
     const auto m = static_cast<std::int64_t>(modes.count()), k = static_cast<std::int64_t>(modes.gaussian.size());

@@ -55,18 +55,27 @@ std::unique_ptr<const GaussianAvatar> put_on(const Avatar& avatar, const std::st
 }  // namespace
 
 AvatarPainter::AvatarPainter(std::shared_ptr<const Avatar> avatar, const SessionOptions& options)
-    : avatar_(std::move(avatar)),
-      options_(options),
-      worn_(put_on(*avatar_, options.appearance)),
-      renderer_(worn_ ? *worn_ : avatar_->gaussian, options.device) {
+    : avatar_(std::move(avatar)), options_(options) {
   check_options(options_);
+  if (avatar_->field) {
+    field_.emplace(*avatar_->field, options.device);
+    field_->wear(avatar_->appearance_mix(options.appearance));
+    return;
+  }
+  worn_ = put_on(*avatar_, options.appearance);
+  gaussians_.emplace(worn_ ? *worn_ : avatar_->gaussian, options.device);
 }
 
 void AvatarPainter::set_appearance(const std::string& appearance) {
+  if (field_) {
+    field_->wear(avatar_->appearance_mix(appearance));
+    options_.appearance = appearance;
+    return;
+  }
   std::unique_ptr<const GaussianAvatar> worn = put_on(*avatar_, appearance);
   options_.appearance = appearance;
   if (!worn) return;
-  renderer_ = AvatarRenderer(*worn, options_.device);
+  gaussians_.emplace(*worn, options_.device);
   worn_ = std::move(worn);
 }
 
@@ -75,7 +84,13 @@ Image8 AvatarPainter::paint(const MotionFrame& motion, double time) {
 }
 
 Image8 AvatarPainter::paint(const MotionFrame& motion, const Camera& camera) {
-  return renderer_.paint(motion, camera, {options_.background_top, options_.background_bottom});
+  const Backdrop backdrop = {options_.background_top, options_.background_bottom};
+  if (gaussians_) return gaussians_->paint(motion, camera, backdrop);
+  const std::size_t pixels = static_cast<std::size_t>(camera.width) * camera.height;
+  rgb_.resize(pixels * 3);
+  alpha_.resize(pixels);
+  field_->render(motion, camera, rgb_.data(), alpha_.data());
+  return over_backdrop(rgb_.data(), alpha_.data(), camera.width, camera.height, backdrop);
 }
 
 struct Session::Impl {
@@ -95,12 +110,12 @@ struct Session::Impl {
         options(o),
         offset_vertices(speech->settings().vertices),
         driver(std::move(speech), {.fps = static_cast<double>(o.fps), .person = o.person}),
-        contacts(avatar->gaussian.head),
+        contacts(avatar->head()),
         idle(o.idle_options),
         painter(avatar, o),
-        map(expression_map(driver.expression_names(), avatar->gaussian.head.expression_names)) {
+        map(expression_map(driver.expression_names(), avatar->head().expression_names)) {
     if (auto context = find_sound_context(avatar->gaussian)) ears.emplace(std::move(context));
-    const int vertices = avatar->gaussian.head.vertex_count();
+    const int vertices = avatar->head().vertex_count();
     if (offset_vertices != 0 && offset_vertices != vertices) {
       throw Error(ErrorCode::kBadArgument,
                   fmt::format("the speech networks move a head of {} vertices, {} has {}", offset_vertices,
@@ -146,7 +161,7 @@ bool Session::next_frame(SessionFrame& frame) {
   MotionFrame motion = std::move(speech.motion);
   motion.sound = std::move(heard);
   motion.expression =
-      remap(motion.expression, impl_->map, static_cast<std::size_t>(impl_->avatar->gaussian.head.expression_count()));
+      remap(motion.expression, impl_->map, static_cast<std::size_t>(impl_->avatar->head().expression_count()));
   impl_->contacts.apply(speech.phones, 1.0 / impl_->options.fps, impl_->options.mouth_gain, motion.expression);
   if (impl_->options.idle) {
     const IdleFrame idle = impl_->idle.step(1.0 / impl_->options.fps, speech.energy, motion.emotion);

@@ -6,6 +6,8 @@
 namespace mien {
 namespace {
 
+constexpr const char* kFormat = "mien-gaussian-checkpoint-2";
+
 struct ArrayName {
   const char* name;
   std::vector<float> Gaussians::*member;
@@ -38,10 +40,37 @@ void load_looks(const SafetensorsFile& file, GaussianAvatar& avatar) {
 
 }  // namespace
 
+void write_moments(SafetensorsWriter& writer, const std::vector<ParameterGroup>& groups) {
+  for (const ParameterGroup& group : groups) {
+    if (group.state.first.empty()) continue;  // not stepped yet
+    const auto count = static_cast<std::int64_t>(group.state.first.size());
+    writer.add("adam.first." + group.name, {count}, group.state.first);
+    writer.add("adam.second." + group.name, {count}, group.state.second);
+    writer.metadata("adam.steps." + group.name, std::to_string(group.state.steps));
+  }
+}
+
+int checkpoint_step(const SafetensorsFile& file, const std::string& format, const std::string& what,
+                    std::uint64_t fingerprint) {
+  const auto field = [&](const char* key) {
+    const auto found = file.metadata().find(key);
+    return found == file.metadata().end() ? std::string() : found->second;
+  };
+  if (field("format") != format) {
+    throw Error(ErrorCode::kBadFile, fmt::format("{}: not a checkpoint of {}", file.path().string(), what),
+                "remove it to start anew");
+  }
+  if (field("fingerprint") != std::to_string(fingerprint)) {
+    throw Error(ErrorCode::kBadFile, file.path().string() + ": belongs to another capture or other options",
+                "remove it to start anew, or give the options it was made with");
+  }
+  return std::stoi(field("step"));
+}
+
 void save_checkpoint(const std::filesystem::path& path, const GaussianAvatar& avatar,
                      const std::vector<GaussianOptimiser::Group>& groups, int step, std::uint64_t fingerprint) {
   SafetensorsWriter writer;
-  writer.metadata("format", "mien-gaussian-checkpoint-2");
+  writer.metadata("format", kFormat);
   writer.metadata("step", std::to_string(step));
   writer.metadata("fingerprint", std::to_string(fingerprint));
   const std::int64_t n = avatar.gaussians.count();
@@ -67,31 +96,15 @@ void save_checkpoint(const std::filesystem::path& path, const GaussianAvatar& av
     if (group.name.starts_with("g2anet.") || group.name.starts_with(kLooksPrefix)) {
       writer.add(group.name, {static_cast<std::int64_t>(group.parameters->size())}, *group.parameters);
     }
-    if (group.state.first.empty()) continue;  // not stepped yet
-    const auto count = static_cast<std::int64_t>(group.state.first.size());
-    writer.add("adam.first." + group.name, {count}, group.state.first);
-    writer.add("adam.second." + group.name, {count}, group.state.second);
-    writer.metadata("adam.steps." + group.name, std::to_string(group.state.steps));
   }
+  write_moments(writer, groups);
   writer.write(path);
 }
 
 int load_checkpoint(const std::filesystem::path& path, GaussianAvatar& avatar, std::uint64_t fingerprint) {
   if (!std::filesystem::exists(path)) return 0;
   const SafetensorsFile file = SafetensorsFile::open(path);
-  const auto& metadata = file.metadata();
-  const auto field = [&](const char* key) {
-    const auto found = metadata.find(key);
-    return found == metadata.end() ? std::string() : found->second;
-  };
-  if (field("format") != "mien-gaussian-checkpoint-2") {
-    throw Error(ErrorCode::kBadFile, path.string() + ": not a checkpoint of a Gaussian avatar",
-                "remove it to start anew");
-  }
-  if (field("fingerprint") != std::to_string(fingerprint)) {
-    throw Error(ErrorCode::kBadFile, path.string() + ": belongs to another capture or other options",
-                "remove it to start anew, or give the options it was made with");
-  }
+  const int step = checkpoint_step(file, kFormat, "a Gaussian avatar", fingerprint);
   const std::int64_t n = file.view("means").shape.at(0);
   for (const ArrayName& array : kArrays) avatar.gaussians.*array.member = file.floats(array.name, {n, array.width});
   const auto vertex = file.ints("anchor.vertex", {n, kAnchorCount});
@@ -133,7 +146,7 @@ int load_checkpoint(const std::filesystem::path& path, GaussianAvatar& avatar, s
     }
   }
   load_looks(file, avatar);
-  return std::stoi(field("step"));
+  return step;
 }
 
 void load_optimiser_state(const std::filesystem::path& path, std::vector<GaussianOptimiser::Group>& groups) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "gaussian_step.h"
+#include "mien/base/safetensors.h"
 
 namespace mien {
 
@@ -16,5 +17,11 @@ void save_checkpoint(const std::filesystem::path& path, const GaussianAvatar& av
 int load_checkpoint(const std::filesystem::path& path, GaussianAvatar& avatar, std::uint64_t fingerprint);
 // The second half, after the optimiser was built on the loaded avatar.
 void load_optimiser_state(const std::filesystem::path& path, std::vector<GaussianOptimiser::Group>& groups);
+
+// What checkpoints of all trainers have in common: Adam's moments, format and fingerprint.
+void write_moments(SafetensorsWriter& writer, const std::vector<ParameterGroup>& groups);
+// The step of a checkpoint. Throws kBadFile for another format ("not a checkpoint of `what`") or fingerprint.
+int checkpoint_step(const SafetensorsFile& file, const std::string& format, const std::string& what,
+                    std::uint64_t fingerprint);
 
 }  // namespace mien

@@ -82,5 +82,49 @@ TEST(NearestTriangle, EmptyMeshFindsNothing) {
   EXPECT_EQ(tree.query({0, 0, 0}).face, -1);
 }
 
+// Solves for every triangle in double.
+TEST(NearestTriangle, RaysMeetWhatBruteForceMeets) {
+  const Mesh mesh = random_mesh(150, 300, 6);
+  const NearestTriangle tree(mesh.positions, mesh.faces);
+  Random random(7);
+  int met = 0;
+  for (int i = 0; i < 300; ++i) {
+    const Vec3 o = 3 * Vec3(random.normal(), random.normal(), random.normal());
+    const Vec3 d = (0.5f * Vec3(random.normal(), random.normal(), random.normal()) - o).normalized();
+    double best = 10;
+    for (const Index3& f : mesh.faces) {
+      Eigen::Matrix3d m;
+      m.col(0) = (mesh.positions[f[1]] - mesh.positions[f[0]]).cast<double>();
+      m.col(1) = (mesh.positions[f[2]] - mesh.positions[f[0]]).cast<double>();
+      m.col(2) = -d.cast<double>();
+      const Eigen::Vector3d x = m.fullPivLu().solve((o - mesh.positions[f[0]]).cast<double>());
+      if (x[0] >= 0 && x[1] >= 0 && x[0] + x[1] <= 1 && x[2] > 0) best = std::min(best, x[2]);
+    }
+    const tree::RayHit hit = tree::first_hit(tree.view(), o.data(), d.data(), 10);
+    EXPECT_EQ(hit.face >= 0, best < 10);
+    EXPECT_NEAR(hit.t, best, 1e-4 * best);
+    if (hit.face < 0) continue;
+    ++met;
+    Vec3 at = Vec3::Zero();
+    for (int k = 0; k < 3; ++k) at += hit.weight[k] * mesh.positions[mesh.faces[hit.face][k]];
+    EXPECT_LT((at - (o + hit.t * d)).norm(), 1e-4f);
+    EXPECT_EQ(tree::first_hit(tree.view(), o.data(), d.data(), 0.99f * hit.t).face, -1);
+  }
+  EXPECT_GT(met, 100);
+}
+
+// A guess shortens the search and changes nothing.
+TEST(NearestTriangle, AnyGuessFindsTheSameDistance) {
+  const Mesh mesh = random_mesh(150, 300, 8);
+  const NearestTriangle tree(mesh.positions, mesh.faces);
+  Random random(9);
+  for (int i = 0; i < 200; ++i) {
+    const Vec3 p(random.normal(), random.normal(), random.normal());
+    const tree::Hit free = tree::nearest(tree.view(), p.data(), 100);
+    const tree::Hit guessed = tree::nearest(tree.view(), p.data(), 100, static_cast<int>(random.below(300)));
+    EXPECT_EQ(free.distance2, guessed.distance2);
+  }
+}
+
 }  // namespace
 }  // namespace mien

@@ -3,10 +3,12 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "mien/base/json.h"
+#include "mien/field_avatar/field_avatar.h"
 #include "mien/gaussian_avatar/gaussian_avatar.h"
 #include "mien/media/image.h"
 #include "mien/speech/sound_context.h"
@@ -14,9 +16,9 @@
 namespace mien {
 
 // Of the file; readers refuse newer ones. 2 added colour modes, 3 G2ANet, 4 bytes for the directions' colours and the
-// modes of large avatars, 5 G2ANet that hears instead of seeing geometry, 6 the pixel filter, 7 several appearances; a
-// file is written as the oldest version that has what it holds.
-constexpr int kAvatarVersion = 7;
+// modes of large avatars, 5 G2ANet that hears instead of seeing geometry, 6 the pixel filter, 7 several appearances, 8
+// fields; a file is written as the oldest version that has what it holds.
+constexpr int kAvatarVersion = 8;
 constexpr int kCompactFrom = 50000;  // Gaussians
 
 struct AvatarAppearance {
@@ -26,15 +28,18 @@ struct AvatarAppearance {
 
 struct Avatar {
   std::string name;
-  std::string renderer = "gaussians";
+  std::string renderer = "gaussians";         // or "field"
   std::vector<AvatarAppearance> appearances;  // at least one; those of gaussian.looks in its order, where it has any
   std::string licence = "not stated";
-  std::string consent;             // what the person agreed to, in words
-  Camera front;                    // how the person was framed from the front; other views turn about `focus`
-  Vec3 focus = Vec3::Zero();       // world point that cameras look at, metres
-  Json training = Json::object();  // summary: capture, steps, seconds, hardware
-  Json metrics = Json::object();   // what evaluation printed
-  GaussianAvatar gaussian;
+  std::string consent;               // what the person agreed to, in words
+  Camera front;                      // how the person was framed from the front; other views turn about `focus`
+  Vec3 focus = Vec3::Zero();         // world point that cameras look at, metres
+  Json training = Json::object();    // summary: capture, steps, seconds, hardware
+  Json metrics = Json::object();     // what evaluation printed
+  GaussianAvatar gaussian;           // of renderer "gaussians"; else empty
+  std::optional<FieldAvatar> field;  // of renderer "field"
+
+  const HeadModel& head() const { return field ? field->head : gaussian.head; }
 
   // Throws kNotFound; kBadFile for damage (also indices out of range, NaN, sizes that do not agree); kUnsupported for a
   // newer version or another renderer, saying which.

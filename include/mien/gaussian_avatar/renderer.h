@@ -18,6 +18,9 @@ struct Backdrop {
   std::array<float, 3> top = {0, 0, 0}, bottom = {0, 0, 0};
 };
 
+// rgb [H,W,3], premultiplied by alpha [H,W], over a backdrop.
+Image8 over_backdrop(const float* rgb, const float* alpha, int width, int height, const Backdrop& backdrop);
+
 // Not thread-safe. On the CPU it uses all threads.
 class AvatarRenderer {
  public:

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "mien/geometry/triangle_tree.h"
 #include "mien/geometry/types.h"
 
 namespace mien {
@@ -27,19 +28,18 @@ class NearestTriangle {
   void refit(std::span<const Vec3> positions);
   // At equal distance any of the nearest faces may be named.
   NearestHit query(const Vec3& point, float max_distance = std::numeric_limits<float>::infinity()) const;
+  // The tree as plain data, for inner loops and other back ends; valid while the object lives and is not moved.
+  tree::View view() const;
+  const std::vector<tree::Node>& nodes() const { return nodes_; }
+  const std::vector<int>& order() const { return order_; }
 
  private:
-  struct Node {
-    Vec3 low, high;
-    int first = 0;  // leaf: first entry of order_; inner: the left child is the next node, this is the right one
-    int count = 0;  // 0 for inner nodes
-  };
   int build(int first, int count, std::vector<Vec3>& centroids);
   void fit_boxes();
   std::vector<Vec3> positions_;
   std::vector<Index3> faces_;
   std::vector<int> order_;
-  std::vector<Node> nodes_;
+  std::vector<tree::Node> nodes_;
 };
 
 }  // namespace mien

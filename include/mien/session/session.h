@@ -5,11 +5,14 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "mien/actor/idle.h"
 #include "mien/avatar/avatar.h"
+#include "mien/field_avatar/renderer.h"
 #include "mien/gaussian_avatar/renderer.h"
 #include "mien/motion/speech_driver.h"
 #include "mien/session/view.h"
@@ -73,8 +76,10 @@ class AvatarPainter {
  private:
   std::shared_ptr<const Avatar> avatar_;
   SessionOptions options_;
-  std::unique_ptr<const GaussianAvatar> worn_;  // the avatar in its appearance; none where it has only one
-  AvatarRenderer renderer_;
+  std::unique_ptr<const GaussianAvatar> worn_;  // the Gaussians in their appearance; none where there is only one
+  std::optional<AvatarRenderer> gaussians_;     // one of the two
+  std::optional<FieldRenderer> field_;
+  std::vector<float> rgb_, alpha_;
 };
 
 }  // namespace mien
